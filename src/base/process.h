@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Child processes, signals, host name, systemd notification.
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+// Blocks these signals in the calling thread (call before threads start, they inherit the mask) and gives a
+// signalfd that delivers them. SIGPIPE is ignored for the process.
+int process_signal_fd(const int *signals, size_t count, int *ret_fd, struct error *err) MUST_CHECK;
+// Waits up to timeout_ms (-1: for ever) for a signal on that descriptor: 1 and *ret_signal, 0 on time-out.
+int process_wait_signal(int signal_fd, int timeout_ms, int *ret_signal, struct error *err) MUST_CHECK;
+
+struct process_result {
+    int exit_status; // of the command, when it ended by itself
+    int signal;      // when a signal ended it, else 0
+    bool timed_out;  // it was killed at the deadline (whole process group)
+};
+// Runs argv (NULL-terminated, argv[0] searched in PATH) in a process group of its own, without a shell,
+// standard input from /dev/null, standard output into *out (up to its maximum), error output discarded.
+int process_run(char *const argv[], int64_t timeout_ms, struct buf *out, struct process_result *ret,
+                struct error *err) MUST_CHECK;
+
+// gethostname() up to the first dot. text gets at most size bytes, terminated.
+int process_short_hostname(char *text, size_t size, struct error *err) MUST_CHECK;
+
+// Sends a datagram such as "READY=1\nSTATUS=running" to $NOTIFY_SOCKET; without that variable does nothing.
+// Returns true when it was sent. See sd_notify(3) for the protocol.
+bool process_sd_notify(const char *state);
+
+// Drops to user and group (either may be NULL or empty: unchanged): initgroups, setgid, setuid, and checks that
+// the way back is closed. 'user' is a user name, 'group' a group name.
+int process_drop_privileges(const char *user, const char *group, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// HTTP/1.1 server, a thin wrapper around libmicrohttpd (only this module includes it): epoll, a pool of threads,
+// TLS, keep-alive, limits, time-outs. A handler runs on a pool thread with the whole request head; bodies are
+// collected up to a limit before the handler runs, or streamed to a body sink.
+//
+//     struct http_router *router = http_router_new();
+//     http_router_add(router, "GET", "/api/query", query_handler, store);
+//     http_server_start(&options, router, &server, &err);
+//
+// Handlers take a parsed request and fill a response; they can be called without sockets in tests
+// (http_router_dispatch). They must not block on slow things.
+#ifndef NET_HTTP_SERVER_H
+#define NET_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+struct http_request {
+    struct slice method; // "GET"
+    struct slice path;   // as sent, percent-decoded, without query
+    struct slice raw_query; // behind '?', not decoded; empty when absent
+    struct slice body;      // whole body for ordinary handlers
+    bool body_truncated;    // the client went away or timed out within the body (MS-14): body is incomplete
+    const char *peer;       // numeric address, no port
+    bool tls;
+    struct arena *arena; // lives as long as the request
+    // private to the module
+    const struct http_request_ops *ops;
+    void *impl;
+};
+
+struct http_request_ops {
+    const char *(*header)(const struct http_request *req, const char *name);
+    bool (*param)(const struct http_request *req, const char *name, struct slice *ret);
+};
+
+// NULL when absent; names are case-insensitive.
+const char *http_header(const struct http_request *req, const char *name);
+// Value of a path parameter of the route ("/api/jobs/{id}" -> "id"); empty when there is none.
+struct slice http_path_param(const struct http_request *req, const char *name);
+// First occurrence in the query string, percent-decoded ('+' is a blank) into the arena; false when absent.
+bool http_query_param(const struct http_request *req, const char *name, struct slice *ret_value);
+// All parameters in order: 1 and the pair, or 0 behind the last. *position starts at 0.
+int http_query_next(const struct http_request *req, size_t *position, struct slice *ret_name, struct slice *ret_value);
+// First occurrence, not decoded.
+bool http_query_param_raw(const struct http_request *req, const char *name, struct slice *ret_value);
+
+#define HTTP_MAX_HEADERS 16
+
+// Produces the next piece of a streamed body: appends to *out (at least one byte), returns 1; 0 at the end;
+// negative to break the connection. Runs on pool threads, one at a time for a response.
+typedef int http_stream_fn(void *ctx, struct buf *out);
+
+struct http_response {
+    int status;                // 200 by default
+    struct buf body;           // taken over by the server
+    struct slice static_body;  // borrowed for the life of the server instead of body (embedded files)
+    http_stream_fn *stream;    // instead of both; sent chunked
+    void *stream_ctx;
+    void (*stream_free)(void *ctx);
+    struct {
+        const char *name; // borrowed or arena
+        const char *value;
+    } headers[HTTP_MAX_HEADERS];
+    int header_count;
+    bool no_compress; // body is compressed already, or must not be
+};
+
+void http_set_header(struct http_response *resp, const char *name, const char *value); // replaces one of that name
+void http_set_text(struct http_response *resp, int status, const char *fmt, ...) PRINTF_LIKE(3, 4); // text/plain + newline, nosniff (Go's http.Error)
+const char *http_status_text(int status); // "Bad Request"
+
+typedef void http_handler_fn(void *ctx, struct http_request *req, struct http_response *resp);
+
+// ---- router -----------------------------------------------------------------------------------------------
+struct http_router;
+
+struct http_router *http_router_new(void);
+void http_router_free(struct http_router **router);
+// 'pattern': literal segments, "{name}" for one segment, and a final "*" for a rest of any length ("/assets/*").
+// Literal segments win over parameters. Unknown path: 404; known path, wrong method: 405 with Allow. GET serves HEAD.
+void http_router_add(struct http_router *router, const char *method, const char *pattern, http_handler_fn *handler,
+                     void *ctx);
+// Called instead of the built-in plain texts ("404 page not found", "Method Not Allowed").
+void http_router_set_not_found(struct http_router *router, http_handler_fn *handler, void *ctx);
+// Runs before every handler; false: the response is filled already (authentication). May be NULL.
+typedef bool http_guard_fn(void *ctx, struct http_request *req, struct http_response *resp);
+void http_router_set_guard(struct http_router *router, http_guard_fn *guard, void *ctx);
+// Go's ServeMux: paths that are not canonical ("//", "..") are redirected (307) to the cleaned path.
+void http_router_set_clean_redirect(struct http_router *router, bool on);
+void http_router_dispatch(const struct http_router *router, struct http_request *req, struct http_response *resp);
+void http_response_init(struct http_response *resp);
+void http_response_release(struct http_response *resp);
+
+// ---- server -----------------------------------------------------------------------------------------------
+struct http_server;
+
+struct http_server_options {
+    const char *address; // Go syntax: "host:port", ":port", "[v6]:port"; port 0: any free port
+    unsigned threads;    // 0: number of CPUs, at least 2
+    const char *cert_file, *key_file; // PEM; TLS if both are set
+    size_t max_body_bytes;            // 413 beyond; 0: 1 GiB
+    size_t max_header_bytes;          // 0: 1 MiB
+    unsigned max_connections;         // 0: 4096; further ones wait in the backlog
+    int idle_timeout_s;               // a connection without progress; 0: 30
+    bool compress; // gzip text and JSON bodies above 1 KiB when the client asks for it (q=0 honoured)
+    // Runs after every response; for access logs and latency histograms. May be NULL.
+    void (*on_done)(void *ctx, const struct http_request *req, int status, size_t body_bytes, int64_t duration_ns);
+    void *on_done_ctx;
+};
+
+struct http_server_stats {
+    uint64_t requests, responses_4xx, responses_5xx, bytes_in, bytes_out, refused_bodies, aborted_requests;
+    uint64_t connections_now;
+};
+
+// Binds first and answers errors such as "listen tcp 127.0.0.1:8082: bind: address already in use".
+// The router is borrowed until http_server_stop.
+int http_server_start(const struct http_server_options *options, const struct http_router *router,
+                      struct http_server **ret_server, struct error *err) MUST_CHECK;
+unsigned http_server_port(const struct http_server *server);
+void http_server_stats(const struct http_server *server, struct http_server_stats *ret);
+// Stops accepting, waits up to timeout_ms for running requests, then closes. Returns false when some were cut.
+bool http_server_stop(struct http_server **server, int64_t timeout_ms);
+// Loads certificate and key again (SIGHUP); on failure the old pair stays.
+int http_server_reload_tls(struct http_server *server, struct error *err) MUST_CHECK;
+
+// Splits a Go listen address; *ret_host may be "" (all interfaces). Returns heap strings.
+int http_split_address(const char *address, char **ret_host, char **ret_port, struct error *err) MUST_CHECK;
+
+#endif

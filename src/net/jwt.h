@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Ed25519 (EdDSA) JSON web tokens in compact form, on OpenSSL. Check order and error texts: spec metric-store.md 6.
+#ifndef NET_JWT_H
+#define NET_JWT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+#define JWT_MAX_ROLES 16
+
+struct jwt_key; // Ed25519 public or private key
+
+struct jwt_claims {
+    struct slice subject;
+    struct slice roles[JWT_MAX_ROLES];
+    size_t role_count;
+    int64_t expires_at, not_before, issued_at; // Unix seconds; 0: absent
+};
+
+// Public key: standard Base64 of 32 bytes. ERR_INVALID for a bad alphabet or a wrong length.
+int jwt_public_key_new(const char *base64, struct jwt_key **ret_key, struct error *err) MUST_CHECK;
+// Private key as upstream keeps it: standard Base64 of 64 bytes (seed, then public key), or of the 32-byte seed.
+int jwt_private_key_new(const char *base64, struct jwt_key **ret_key, struct error *err) MUST_CHECK;
+void jwt_key_free(struct jwt_key **key);
+
+// ERR_DENIED with the text that the client gets. Slices of *ret_claims lie in the arena. now_s: Unix seconds.
+int jwt_verify(const struct jwt_key *key, struct slice token, int64_t now_s, struct arena *arena,
+               struct jwt_claims *ret_claims, struct error *err) MUST_CHECK;
+// Signs claims (JSON text of the object) with a private key; *ret_token on the heap.
+int jwt_sign(const struct jwt_key *private_key, struct slice claims_json, char **ret_token,
+             struct error *err) MUST_CHECK;
+
+// Cache of verified tokens (1024): a hit re-checks the time claims only. Any thread.
+struct jwt_cache;
+struct jwt_cache *jwt_cache_new(const struct jwt_key *key); // key is borrowed
+void jwt_cache_free(struct jwt_cache **cache);
+int jwt_cache_verify(struct jwt_cache *cache, struct slice token, int64_t now_s, struct arena *arena,
+                     struct jwt_claims *ret_claims, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// The storage engine: time series of the last days in memory. Spec: metric-store.md 3-5.
+//
+// Tree: cluster / host / component / sub-component, each level may hold series of the configured metrics. A host is
+// the unit of locking: one short lock per batch of lines. Sealed chunks are immutable, readers take a reference.
+// All functions may be called from any thread, except store_new and store_free. The engine never looks at the clock:
+// callers pass now_s.
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/slice.h"
+#include "model/scope.h"
+
+struct store;
+
+struct store_metric {
+    const char *cluster; // NULL: all clusters; else only this one (frequency per (cluster, metric): MS-54)
+    const char *name;
+    int64_t frequency_s; // > 0
+    enum aggregation aggregation;
+};
+
+struct store_options {
+    const struct store_metric *metrics; // copied
+    size_t metric_count;
+    int64_t retention_s;             // samples older than now - retention are refused; 0: no bound
+    int64_t future_tolerance_s;      // samples later than now + this are refused; 0: default max(600, 5 f)
+    size_t memory_cap_bytes;         // 0: none
+    size_t resample_minimum_points;  // 0: 1000
+    size_t query_max_points;         // per selector; 0: 4 Mi
+    size_t max_line_bytes;           // 0: 64 KiB
+};
+
+int store_new(const struct store_options *options, struct store **ret_store, struct error *err) MUST_CHECK;
+void store_free(struct store **store);
+
+// ---- ingest -------------------------------------------------------------------------------------------------
+struct store_write {
+    struct slice body;            // line protocol
+    struct slice default_cluster; // for lines without that tag
+    int64_t now_s;                // arrival time
+    bool truncated;               // the body broke off: a last line without line end is dropped (MS-14)
+};
+
+struct store_write_result {
+    uint64_t stored;   // samples
+    uint64_t skipped;  // lines of unknown metrics
+    uint64_t rejected; // lines that were refused: syntax, names, time out of bounds
+    struct error first_error; // of the first line refused for syntax (answered 400, MS-13); code ERR_NONE: none
+    int64_t error_count;
+};
+
+// Stores every good line. Returns 0 when no line was bad, ERR_INVALID when first_error is set; ERR_NO_SPACE or
+// ERR_BUSY when the engine could not take the batch (nothing is acknowledged then).
+int store_ingest(struct store *store, const struct store_write *write, struct store_write_result *ret) MUST_CHECK;
+
+// ---- query --------------------------------------------------------------------------------------------------
+struct store_query {
+    struct slice cluster, host, metric;
+    bool has_type, has_subtype;
+    struct slice type, subtype;
+    const struct slice *type_ids, *subtype_ids;
+    size_t type_id_count, subtype_id_count;
+    int64_t resolution_s; // 0 or <= native: native
+    double scale_by;      // 0 and 1: none
+    bool aggregate;
+};
+
+struct store_query_range {
+    int64_t from, to; // Unix seconds, [from, to)
+    bool with_stats, with_data, with_padding;
+};
+
+// One answer entry (metric-store.md 5.3).
+struct store_series {
+    const char *error; // NULL: fine; else the text of the error, arena
+    const float *data; // NaN: no value; arena
+    size_t count;
+    int64_t from, to, resolution_s;
+    double avg, min, max; // NaN when there is no value
+};
+
+// All entries of one query, in arena memory. Selectors without data give no entry. Returns 0 also when entries carry
+// errors; ERR_LIMIT when the range is beyond query_max_points.
+int store_query_run(struct store *store, const struct store_query *query, const struct store_query_range *range,
+                    struct arena *arena, struct store_series **ret_entries, size_t *ret_count,
+                    struct error *err) MUST_CHECK;
+// Host names of a cluster, sorted, arena memory.
+void store_hosts(struct store *store, struct slice cluster, struct arena *arena, struct slice **ret_hosts,
+                 size_t *ret_count);
+bool store_has_metric(const struct store *store, struct slice metric);
+
+// LTTB as upstream's (5.4). Returns the number of points written to out (at most count); *ret_step_s: step of the answer.
+// ERR_INVALID when new_step_s is no multiple of old_step_s.
+int store_resample(const float *data, size_t count, int64_t old_step_s, int64_t new_step_s, size_t minimum_points,
+                   float *out, size_t *ret_count, int64_t *ret_step_s, struct error *err) MUST_CHECK;
+
+// ---- free, debug, health --------------------------------------------------------------------------------------
+// Frees whole chunks that end before 'to' below the level named by path (0 names: everything). Unknown: 0 freed.
+uint64_t store_free_before(struct store *store, const struct slice *path, size_t path_count, int64_t to);
+// Retention with hosts that keep their data (4.9): for each host asks keep(ctx, cluster, host) unless NULL.
+uint64_t store_retain(struct store *store, int64_t threshold_s, bool (*keep)(void *, struct slice, struct slice), void *ctx);
+// JSON of the tree below the path (5.7, valid JSON). ERR_NOT_FOUND for an unknown path.
+int store_debug(struct store *store, const struct slice *path, size_t path_count, struct buf *out, struct error *err) MUST_CHECK;
+
+enum store_health { STORE_HEALTH_FULL, STORE_HEALTH_PARTIAL, STORE_HEALTH_FAILED };
+enum store_metric_health { STORE_METRIC_HEALTHY, STORE_METRIC_DEGRADED, STORE_METRIC_MISSING };
+// Health of a host (4.10); ret_metrics has metric_count items. ret_known: the host exists.
+enum store_health store_health_check(struct store *store, struct slice cluster, struct slice host,
+                                     const struct slice *metrics, size_t metric_count, int64_t now_s,
+                                     enum store_metric_health *ret_metrics, bool *ret_known);
+
+// ---- about itself -------------------------------------------------------------------------------------------
+struct store_stats {
+    uint64_t samples_stored, lines_skipped, lines_rejected_syntax, lines_rejected_name, lines_rejected_old,
+        lines_rejected_future, batches;
+    uint64_t hosts, series, open_chunks, sealed_chunks;
+    uint64_t bytes_open, bytes_sealed, bytes_index; // accounted memory
+    uint64_t freed_chunks, queries;
+};
+void store_stats(const struct store *store, struct store_stats *ret);
+// Seals what can be sealed and gives memory back; the background worker calls it now and then.
+void store_maintain(struct store *store, int64_t now_s);
+
+#endif
