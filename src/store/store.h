@@ -81,7 +81,7 @@ struct store_query_range {
 // One answer entry (metric-store.md 5.3).
 struct store_series {
     const char *error; // NULL: fine; else the text of the error, arena
-    const float *data; // NaN: no value; arena
+    const double *data; // NaN: no value; arena. Doubles: what came in comes out exactly (5.2 prints large values)
     size_t count;
     int64_t from, to, resolution_s;
     double avg, min, max; // NaN when there is no value
@@ -99,8 +99,8 @@ bool store_has_metric(const struct store *store, struct slice metric);
 
 // LTTB as upstream's (5.4). Returns the number of points written to out (at most count); *ret_step_s: step of the answer.
 // ERR_INVALID when new_step_s is no multiple of old_step_s.
-int store_resample(const float *data, size_t count, int64_t old_step_s, int64_t new_step_s, size_t minimum_points,
-                   float *out, size_t *ret_count, int64_t *ret_step_s, struct error *err) MUST_CHECK;
+int store_resample(const double *data, size_t count, int64_t old_step_s, int64_t new_step_s, size_t minimum_points,
+                   double *out, size_t *ret_count, int64_t *ret_step_s, struct error *err) MUST_CHECK;
 
 // ---- free, debug, health --------------------------------------------------------------------------------------
 // Frees whole chunks that end before 'to' below the level named by path (0 names: everything). Unknown: 0 freed.
