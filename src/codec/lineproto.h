@@ -69,6 +69,12 @@ int lineproto_next(struct lineproto_decoder *decoder, struct lineproto_entry *en
 // What stands behind the last complete line (only without 'final').
 struct slice lineproto_rest(const struct lineproto_decoder *decoder);
 
+// The input that is not consumed yet, and a way to consume lines from its front without decoding them: for callers
+// that can read a line by themselves (the store's predicted lines) and keep the decoder for the odd ones, with right
+// line numbers in its errors. 'bytes' must end behind a line end or at the end of the input; 'lines' of them.
+struct slice lineproto_unread(const struct lineproto_decoder *decoder);
+void lineproto_advance(struct lineproto_decoder *decoder, size_t bytes, int lines);
+
 // Unit by magnitude: |t| < 1e11 s, < 1e14 ms, < 1e17 us, else ns; floor division (metric-store.md MS-07).
 int64_t lineproto_guess_seconds(int64_t timestamp);
 
