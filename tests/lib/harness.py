@@ -8,10 +8,11 @@ import http.client
 import json
 import os
 import pathlib
-import signal
+import random
 import socket
 import subprocess
 import time
+from signal import SIGKILL, SIGTERM
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("CC_BIN_DIR", ROOT / "build" / "release" / "bin")).resolve()
@@ -26,11 +27,24 @@ def program(name):
     return str(path)
 
 
+def free_ports(count):
+    """Different ports that were free a moment ago on 127.0.0.1. They lie below the range from which the kernel takes
+    ports of outgoing connections, so that no client of another test gets one in between."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
+
+
 def free_port():
-    """A port that was free a moment ago on 127.0.0.1."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def wait_until(condition, timeout=10.0, what="condition", step=0.05):
@@ -125,7 +139,7 @@ class Program:
             self.kill()
             raise AssertionError(f"{self.name} did not end in time:\n{self.stderr[-3000:]}")
 
-    def stop(self, number=signal.SIGTERM, timeout=20):
+    def stop(self, number=SIGTERM, timeout=20):
         """Sends the signal and gives the exit code."""
         if self.proc.poll() is None:
             self.proc.send_signal(number)
@@ -134,7 +148,7 @@ class Program:
     def kill(self):
         if self.proc.poll() is None:
             try:
-                os.killpg(self.proc.pid, signal.SIGKILL)
+                os.killpg(self.proc.pid, SIGKILL)
             except ProcessLookupError:
                 pass
             self.proc.wait()
