@@ -53,6 +53,8 @@ struct slice slice_skip(struct slice s, size_t count);  // count is clamped to t
 struct slice slice_split(struct slice *rest, char sep);
 char *slice_to_cstr(struct slice s); // heap copy, terminated; caller frees
 uint64_t slice_hash(struct slice s); // fast, not for untrusted large tables without a seed; FNV/wyhash style
+// The same with a secret seed: for tables whose keys come from outside (hashmap.h and intern.h use it).
+uint64_t slice_hash_seeded(struct slice s, uint64_t seed);
 bool slice_is_utf8(struct slice s);
 
 #endif
