@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Streaming JSON output into a buf, byte for byte as Go's encoding/json: no blanks, < > & U+2028 U+2029 escaped,
-// invalid UTF-8 replaced by U+FFFD. Commas are kept track of; nesting is checked by ASSERT.
+// Streaming JSON output into a buf, byte for byte as Go's encoding/json: no blanks, < > & U+2028 U+2029
+// escaped, invalid UTF-8 replaced by U+FFFD. Commas are kept track of; nesting is checked by ASSERT.
 #ifndef CODEC_JSON_WRITER_H
 #define CODEC_JSON_WRITER_H
 
@@ -33,7 +33,7 @@ void json_write_bool(struct json_writer *w, bool v);
 void json_write_null(struct json_writer *w);
 void json_write_double(struct json_writer *w, double v);              // number_format_json
 void json_write_fixed(struct json_writer *w, double v, int decimals); // number_format_fixed, NaN: null
-void json_write_raw(struct json_writer *w, struct slice json); // one finished value, inserted as it is
+void json_write_raw(struct json_writer *w, struct slice json);        // one finished value, inserted as it is
 // Appends a quoted, escaped string without any bookkeeping.
 void json_append_quoted(struct buf *out, struct slice text);
 

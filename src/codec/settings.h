@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Configuration. A file is one JSON object of sections; "<name>-file": "path" takes section <name> from another file
-// (spec: metric-store.md 2.1, collector.md 1.2). Each section has one table, from which parsing, validation,
-// -print-config and the documentation come. Errors name file, line, column, key and the nearest valid key.
+// Configuration. A file is one JSON object of sections; "<name>-file": "path" takes section <name> from
+// another file (spec: metric-store.md 2.1, collector.md 1.2). Each section has one table, from which parsing,
+// validation, -print-config and the documentation come. Errors name file, line, column, key and the nearest
+// valid key.
 //
-// Parse all, validate all, then use: a failed load leaves the typed struct untouched as far as the caller goes on
-// using its old one.
+// Parse all, validate all, then use: a failed load leaves the typed struct untouched as far as the caller
+// goes on using its old one.
 #ifndef CODEC_SETTINGS_H
 #define CODEC_SETTINGS_H
 
@@ -20,9 +21,9 @@
 // ---- files and sections -----------------------------------------------------------------------------------
 struct settings_file;
 
-// A missing file (or path "") gives an empty set of sections, as upstream; syntax errors are errors with position.
-// A relative "-file" path is looked up in the working directory, then beside the main file.
-// A reference that cannot be read is an error that names it.
+// A missing file (or path "") gives an empty set of sections, as upstream; syntax errors are errors with
+// position. A relative "-file" path is looked up in the working directory, then beside the main file. A
+// reference that cannot be read is an error that names it.
 int settings_load(const char *path, struct settings_file **ret_file, struct error *err) MUST_CHECK;
 int settings_load_text(struct slice text, const char *name, struct settings_file **ret_file,
                        struct error *err) MUST_CHECK;
@@ -33,16 +34,17 @@ const struct json_value *settings_section(const struct settings_file *file, cons
 size_t settings_section_count(const struct settings_file *file);
 struct slice settings_section_name(const struct settings_file *file, size_t index);
 
-// ---- typed tables -------------------------------------------------------------------------------------------
+// ---- typed tables
+// -------------------------------------------------------------------------------------------
 enum setting_type {
-    SETTING_STRING,   // const char *  (in the arena; never NULL, "" when absent)
-    SETTING_BOOL,     // bool
-    SETTING_INT,      // int64_t, bounds min..max
-    SETTING_REAL,     // double
-    SETTING_DURATION, // int64_t nanoseconds, from a Go duration string, bounds in ns
+    SETTING_STRING,      // const char *  (in the arena; never NULL, "" when absent)
+    SETTING_BOOL,        // bool
+    SETTING_INT,         // int64_t, bounds min..max
+    SETTING_REAL,        // double
+    SETTING_DURATION,    // int64_t nanoseconds, from a Go duration string, bounds in ns
     SETTING_STRING_LIST, // struct setting_list
-    SETTING_OBJECT,   // nested table: 'fields' and the offset of the nested struct
-    SETTING_RAW,      // const struct json_value *: the caller looks itself (maps, lists of objects)
+    SETTING_OBJECT,      // nested table: 'fields' and the offset of the nested struct
+    SETTING_RAW,         // const struct json_value *: the caller looks itself (maps, lists of objects)
 };
 
 struct setting_list {
@@ -61,9 +63,9 @@ struct setting {
     enum setting_type type;
     size_t offset;
     unsigned flags;
-    const char *default_text; // as it would stand in JSON, without quotes for strings; NULL: zero value
-    int64_t min, max;         // both 0: unbounded
-    const char *const *choices; // NULL-terminated, for SETTING_STRING
+    const char *default_text;     // as it would stand in JSON, without quotes for strings; NULL: zero value
+    int64_t min, max;             // both 0: unbounded
+    const char *const *choices;   // NULL-terminated, for SETTING_STRING
     const struct setting *fields; // for SETTING_OBJECT, ends with key NULL
     const char *help;
 };
@@ -74,8 +76,8 @@ enum settings_mode {
     SETTINGS_IGNORE   // unknown keys are ignored
 };
 
-// Fills *ret (a struct described by 'fields') from 'section' (NULL: defaults only). Keys match case-insensitively;
-// null leaves the default. 'origin' names the file in errors. Memory comes from 'arena'.
+// Fills *ret (a struct described by 'fields') from 'section' (NULL: defaults only). Keys match
+// case-insensitively; null leaves the default. 'origin' names the file in errors. Memory comes from 'arena'.
 int settings_decode(const struct setting *fields, const struct json_value *section, const char *origin,
                     enum settings_mode mode, struct arena *arena, void *ret, struct error *err) MUST_CHECK;
 // Warnings (unknown keys in lenient mode) of the last decode go here, one line each; default: dropped.
