@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "store/block.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/mem.h"
+#include "store/bitpack.h"
+
+#define STATS_BYTES      (3 * sizeof(double))  // RAW32, RAW64: min, max, sum
+#define DELTA_HEAD_BYTES (3 * sizeof(int64_t)) // DELTA: first, least difference, max
+
+double block_power_of_ten(unsigned scale)
+{
+    static const double powers[BLOCK_MAX_SCALE + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+    ASSERT(scale <= BLOCK_MAX_SCALE);
+    return powers[scale];
+}
+
+bool block_is_decimal(const struct block *block)
+{
+    return block->kind != BLOCK_RAW32 && block->kind != BLOCK_RAW64;
+}
+
+size_t block_memory_bytes(const struct block *block)
+{
+    return (sizeof(*block) + block->size_bytes + sizeof(size_t) + 15) & ~(size_t)15;
+}
+
+void block_stats(const struct block *block, struct block_stats *ret)
+{
+    if (!block_is_decimal(block)) {
+        memcpy(ret, block->payload, STATS_BYTES);
+        ret->valid = block->valid;
+        return;
+    }
+    double p = block_power_of_ten(block->scale);
+    int64_t max = block->base + (int64_t)((uint64_t)block->range << block->shift);
+    if (block->kind == BLOCK_DELTA)
+        memcpy(&max, block->payload + 2 * sizeof(max), sizeof(max));
+    *ret = (struct block_stats){.min = (double)block->base / p,
+                                .max = (double)max / p,
+                                .sum = (double)block->sum / p,
+                                .valid = block->valid};
+}
+
+// ---- decoding to codes ----------------------------------------------------------------------------------------
+
+static uint32_t load_code(const uint8_t *bytes, unsigned width)
+{
+    uint32_t code = 0;
+    memcpy(&code, bytes, width);
+    return code;
+}
+
+static void expand_runs(const struct block *b, uint32_t *codes)
+{
+    const uint8_t *lengths = b->payload;
+    const uint8_t *values = b->payload + b->items * sizeof(uint16_t);
+    for (size_t r = 0; r < b->items; r++) {
+        uint16_t length;
+        memcpy(&length, lengths + r * sizeof(length), sizeof(length));
+        uint32_t code = load_code(values + r * b->width, b->width);
+        for (size_t i = 0; i < length; i++)
+            codes[i] = code;
+        codes += length;
+    }
+}
+
+static void expand_dictionary(const struct block *b, uint32_t *codes)
+{
+    bitpack_unpack(b->payload + b->items * sizeof(uint32_t), b->count, b->width, codes);
+    for (size_t i = 0; i < b->count; i++)
+        codes[i] = load_code(b->payload + codes[i] * sizeof(uint32_t), sizeof(uint32_t));
+}
+
+// CONST, FRAME, RUNS, DICT.
+static void expand_codes(const struct block *b, uint32_t *codes)
+{
+    if (b->kind == BLOCK_FRAME)
+        bitpack_unpack(b->payload, b->count, b->width, codes);
+    else if (b->kind == BLOCK_RUNS)
+        expand_runs(b, codes);
+    else if (b->kind == BLOCK_DICT)
+        expand_dictionary(b, codes);
+    else
+        memset(codes, 0, b->count * sizeof(*codes));
+}
+
+static void expand_deltas(const struct block *b, int64_t *m)
+{
+    uint32_t steps[BLOCK_MAX_VALUES];
+    int64_t least_step;
+    memcpy(&m[0], b->payload, sizeof(m[0]));
+    memcpy(&least_step, b->payload + sizeof(int64_t), sizeof(least_step));
+    bitpack_unpack(b->payload + DELTA_HEAD_BYTES, b->count - 1u, b->width, steps);
+    for (size_t i = 1; i < b->count; i++)
+        m[i] = m[i - 1] + least_step + steps[i - 1];
+}
+
+// ---- decoding to values ---------------------------------------------------------------------------------------
+
+void block_decode_decimals(const struct block *block, int64_t *out)
+{
+    uint32_t codes[BLOCK_MAX_VALUES];
+    if (block->kind == BLOCK_DELTA) {
+        expand_deltas(block, out);
+        return;
+    }
+    uint32_t offset = block->valid < block->count;
+    expand_codes(block, codes);
+    for (size_t i = 0; i < block->count; i++) {
+        int64_t m = block->base + (int64_t)((uint64_t)(codes[i] - offset) << block->shift);
+        out[i] = offset && codes[i] == 0 ? BLOCK_GAP : m;
+    }
+}
+
+static void decode_deltas(const struct block *b, size_t first, size_t count, double *out)
+{
+    int64_t m[BLOCK_MAX_VALUES];
+    double p = block_power_of_ten(b->scale);
+    expand_deltas(b, m);
+    for (size_t i = 0; i < count; i++)
+        out[i] = (double)m[first + i] / p;
+}
+
+static void decode_constant(const struct block *b, size_t count, double *out)
+{
+    double v = b->valid ? (double)b->base / block_power_of_ten(b->scale) : NAN;
+    for (size_t i = 0; i < count; i++)
+        out[i] = v;
+}
+
+// All terms are integers below 2^53, so only the division rounds.
+static void decode_codes(const struct block *b, size_t first, size_t count, double *out)
+{
+    uint32_t codes[BLOCK_MAX_VALUES];
+    double p = block_power_of_ten(b->scale);
+    double unit = (double)(UINT64_C(1) << b->shift);
+    double base = (double)b->base;
+    bool gaps = b->valid < b->count;
+    expand_codes(b, codes);
+    const uint32_t *from = codes + first;
+    if (gaps) {
+        for (size_t i = 0; i < count; i++)
+            out[i] = from[i] ? (base + ((double)from[i] - 1) * unit) / p : NAN;
+    } else if (b->range <= INT32_MAX) { // a signed conversion is one instruction
+        for (size_t i = 0; i < count; i++)
+            out[i] = (base + (double)(int32_t)from[i] * unit) / p;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            out[i] = (base + (double)from[i] * unit) / p;
+    }
+}
+
+static void decode_raw(const struct block *b, size_t first, size_t count, double *out)
+{
+    const uint8_t *values = b->payload + STATS_BYTES;
+    if (b->kind == BLOCK_RAW64) {
+        memcpy(out, values + first * sizeof(double), count * sizeof(double));
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        float f;
+        memcpy(&f, values + (first + i) * sizeof(f), sizeof(f));
+        out[i] = (double)f;
+    }
+}
+
+void block_decode(const struct block *block, size_t first, size_t count, double *out)
+{
+    ASSERT(first + count <= block->count);
+    if (!block_is_decimal(block))
+        decode_raw(block, first, count, out);
+    else if (block->kind == BLOCK_CONST)
+        decode_constant(block, count, out);
+    else if (block->kind == BLOCK_DELTA)
+        decode_deltas(block, first, count, out);
+    else
+        decode_codes(block, first, count, out);
+}

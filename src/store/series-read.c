@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+// Reading a series as metric-store.md 4.4 says, by runs instead of by steps.
+#include <math.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "store/series.h"
+
+#define TIME_LIMIT (INT64_C(1) << 60) // beyond any sample; keeps sums of times from overflowing
+#define RUNS_FIRST 4
+
+struct walk {
+    const struct series *series;
+    int64_t f, to;
+    struct arena *arena; // NULL: count only
+    struct series_plan *plan;
+    size_t run_cap;
+};
+
+static size_t steps_until(int64_t from, int64_t until, int64_t f)
+{
+    return until <= from ? 0 : (size_t)(((uint64_t)(until - from) + (uint64_t)f - 1) / (uint64_t)f);
+}
+
+static void add_run(struct walk *w, struct series_run run)
+{
+    struct series_plan *plan = w->plan;
+    plan->count += run.count;
+    if (!w->arena || run.count == 0)
+        return;
+    if (plan->run_count == w->run_cap) {
+        size_t cap = w->run_cap ? w->run_cap * 2 : RUNS_FIRST;
+        struct series_run *grown = ARENA_ARRAY(w->arena, struct series_run, cap);
+        if (plan->run_count)
+            memcpy(grown, plan->runs, plan->run_count * sizeof(*grown));
+        plan->runs = grown;
+        w->run_cap = cap;
+    }
+    plan->runs[plan->run_count++] = run;
+}
+
+static void add_gap(struct walk *w, size_t count)
+{
+    add_run(w, (struct series_run){.kind = RUN_GAP, .count = count});
+}
+
+static void add_open(struct walk *w, size_t index, size_t count)
+{
+    const struct series *s = w->series;
+    struct series_run run = {
+        .kind = s->open_wide ? RUN_WIDE : RUN_NARROW, .scale = s->open_scale, .count = count};
+    if (w->arena && count > 0) {
+        size_t item = s->open_wide ? sizeof(double) : sizeof(int32_t);
+        void *copy = arena_alloc(w->arena, count * item);
+        memcpy(copy, (const char *)s->open + index * item, count * item);
+        run.values = copy;
+    }
+    add_run(w, run);
+}
+
+// Bins [first, first + count) of a segment, all of which exist.
+static void add_bins(struct walk *w, const struct segment *segment, size_t first, size_t count)
+{
+    size_t end = first + count;
+    if (!w->arena) {
+        w->plan->count += count;
+        return;
+    }
+    for (size_t i = segment->first_piece; i < segment->end_piece && first < end; i++) {
+        const struct piece *piece = &w->series->pieces->items[i];
+        size_t piece_end = piece->first_bin + (size_t)piece->block->count;
+        if (first >= piece_end)
+            continue;
+        size_t n = MIN(end, piece_end) - first;
+        add_run(w, (struct series_run){.kind = RUN_BLOCK,
+                                       .block = piece->block,
+                                       .first = (uint16_t)(first - piece->first_bin),
+                                       .count = n});
+        first += n;
+    }
+    if (first < end)
+        add_open(w, first - w->series->open_first, end - first);
+}
+
+static int64_t first_write(const struct segment *segment, int64_t f)
+{
+    return segment->start + f / 2;
+}
+
+static int64_t cap_end(const struct segment *segment, int64_t f)
+{
+    return segment->start + (int64_t)segment->cap * f;
+}
+
+// The segment to begin with: the newest whose first value is not later than 'from', else the oldest.
+static bool find_first(const struct series *s, int64_t f, int64_t from, struct segment *ret, size_t *ret_position)
+{
+    struct segment segment;
+    bool found = false;
+    for (size_t i = 0; series_next_segment(s, &i, &segment);) {
+        if (found && first_write(&segment, f) > from)
+            break;
+        *ret = segment;
+        *ret_position = i;
+        found = true;
+    }
+    return found;
+}
+
+// One stretch from t on: adds its run and returns its steps, 0 at the end of the data.
+static size_t walk_stretch(struct walk *w, const struct segment *now, const struct segment *next, int64_t t)
+{
+    if (t < now->start) {
+        size_t n = steps_until(t, MIN(now->start, w->to), w->f);
+        add_gap(w, n);
+        return n;
+    }
+    size_t bin = (size_t)((t - now->start) / w->f);
+    if (bin < now->len) {
+        size_t n = MIN(now->len - bin, steps_until(t, w->to, w->f));
+        add_bins(w, now, bin, n);
+        return n;
+    }
+    if (!next || w->to <= next->start)
+        return 0;
+    size_t n = steps_until(t, MIN(cap_end(now, w->f), w->to), w->f);
+    add_gap(w, n);
+    return n;
+}
+
+static void walk(struct walk *w, int64_t from)
+{
+    struct segment now, next;
+    size_t position;
+    w->plan->from = w->plan->to = from;
+    if (from >= TIME_LIMIT || !find_first(w->series, w->f, from, &now, &position))
+        return;
+    int64_t t = MAX(from, first_write(&now, w->f));
+    w->plan->from = t;
+    bool has_next = series_next_segment(w->series, &position, &next);
+    while (t < w->to) {
+        while (has_next && t >= cap_end(&now, w->f)) {
+            now = next;
+            has_next = series_next_segment(w->series, &position, &next);
+        }
+        size_t steps = walk_stretch(w, &now, has_next ? &next : NULL, t);
+        if (steps == 0)
+            break;
+        t += (int64_t)steps * w->f;
+    }
+    w->plan->to = t;
+}
+
+void series_extent(const struct series *s, int64_t frequency_s, int64_t from, int64_t to, struct series_plan *ret)
+{
+    struct walk w = {.series = s, .f = frequency_s, .to = MIN(to, TIME_LIMIT), .plan = ret};
+    *ret = (struct series_plan){.count = 0};
+    walk(&w, from);
+}
+
+void series_plan(const struct series *s, int64_t frequency_s, int64_t from, int64_t to, struct arena *arena,
+                 struct series_plan *ret)
+{
+    struct walk w = {.series = s, .f = frequency_s, .to = MIN(to, TIME_LIMIT), .plan = ret, .arena = arena};
+    *ret = (struct series_plan){.count = 0};
+    walk(&w, from);
+}
+
+static void decode_narrow(const struct series_run *run, size_t count, double *out)
+{
+    const int32_t *m = run->values;
+    double p = block_power_of_ten(run->scale);
+    for (size_t i = 0; i < count; i++)
+        out[i] = m[i] == INT32_MIN ? NAN : (double)m[i] / p;
+}
+
+static void decode_run(const struct series_run *run, size_t count, double *out)
+{
+    switch ((enum run_kind)run->kind) {
+    case RUN_BLOCK:
+        block_decode(run->block, run->first, count, out);
+        break;
+    case RUN_NARROW:
+        decode_narrow(run, count, out);
+        break;
+    case RUN_WIDE:
+        memcpy(out, run->values, count * sizeof(*out));
+        break;
+    case RUN_GAP:
+        for (size_t i = 0; i < count; i++)
+            out[i] = NAN;
+        break;
+    }
+}
+
+void series_decode(const struct series_plan *plan, size_t count, double *out)
+{
+    ASSERT(count <= plan->count);
+    for (size_t i = 0; i < plan->run_count && count > 0; i++) {
+        size_t n = MIN(plan->runs[i].count, count);
+        decode_run(&plan->runs[i], n, out);
+        out += n;
+        count -= n;
+    }
+}
