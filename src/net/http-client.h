@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// HTTP client on libcurl (only this module includes it): keep-alive, time-outs, TLS verification on. One client
-// is one connection cache; use it from one thread at a time. http_client_global_init once per process.
+// HTTP client on libcurl (only this module includes it): keep-alive, time-outs, TLS verification on. One
+// client is one connection cache; use it from one thread at a time. http_client_global_init once per process.
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
 
@@ -25,7 +25,7 @@ struct http_client_request {
     const char *method; // "GET", "POST", ...; a body may go with any
     const char *url;
     struct slice body;
-    const char *const *headers; // "Name: value", NULL-terminated; may be NULL
+    const char *const *headers;      // "Name: value", NULL-terminated; may be NULL
     const char *username, *password; // basic authentication; NULL: none
 };
 
@@ -38,8 +38,8 @@ void http_client_global_init(void);
 struct http_client *http_client_new(const struct http_client_options *options);
 void http_client_free(struct http_client **client);
 // 0: an answer of any status came; ERR_TIMEOUT, ERR_IO (connection), ERR_LIMIT (body too large) otherwise.
-int http_client_do(struct http_client *client, const struct http_client_request *request, size_t max_body_bytes,
-                   struct http_client_reply *ret_reply, struct error *err) MUST_CHECK;
+int http_client_do(struct http_client *client, const struct http_client_request *request,
+                   size_t max_body_bytes, struct http_client_reply *ret_reply, struct error *err) MUST_CHECK;
 void http_client_reply_release(struct http_client_reply *reply);
 
 #endif
