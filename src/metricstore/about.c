@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "metricstore/about.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/strnum.h"
+
+// Second number of /proc/self/statm: resident pages (proc(5)).
+static uint64_t resident_bytes(void)
+{
+    struct buf text;
+    uint64_t pages = 0;
+
+    buf_init(&text, 4096);
+    if (file_read("/proc/self/statm", 4096, &text, NULL) == 0) {
+        struct slice rest = buf_slice(&text);
+        (void)slice_split(&rest, ' ');
+        if (strnum_parse_u64(slice_split(&rest, ' '), &pages, NULL) < 0)
+            pages = 0;
+    }
+    buf_release(&text);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+
+    if (getrusage(RUSAGE_SELF, &usage) < 0)
+        return 0;
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void family(struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+    buf_printf(out, "# TYPE %s %s\n# HELP %s %s\n%s%s %llu\n", name, type, name, help, name,
+               type[0] == 'c' ? "_total" : "", (unsigned long long)value);
+}
+
+static void write_process(const struct about *about, struct buf *out)
+{
+    buf_printf(
+        out,
+        "# TYPE cc_build info\n# HELP cc_build Version of the program.\ncc_build_info{version=\"%s\"} 1\n",
+        CC_VERSION);
+    family(out, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
+    buf_printf(out,
+               "# TYPE process_cpu_seconds counter\n# HELP process_cpu_seconds User and system time.\n"
+               "process_cpu_seconds_total %.6f\n",
+               cpu_seconds());
+    buf_printf(
+        out,
+        "# TYPE process_start_time_seconds gauge\n# HELP process_start_time_seconds Start, Unix time.\n"
+        "process_start_time_seconds %.3f\n",
+        (double)about->started.ns / 1e9);
+}
+
+static void write_http(const struct http_server *server, struct buf *out)
+{
+    struct http_server_stats stats = {0};
+
+    http_server_stats(server, &stats);
+    family(out, "cc_http_requests", "counter", "Requests received.", stats.requests);
+    family(out, "cc_http_responses_4xx", "counter", "Answers with a status of 400 to 499.",
+           stats.responses_4xx);
+    family(out, "cc_http_responses_5xx", "counter", "Answers with a status of 500 and more.",
+           stats.responses_5xx);
+    family(out, "cc_http_received_bytes", "counter", "Bytes of request bodies.", stats.bytes_in);
+    family(out, "cc_http_sent_bytes", "counter", "Bytes of answers.", stats.bytes_out);
+    family(out, "cc_http_refused_bodies", "counter", "Requests refused for the size of their body.",
+           stats.refused_bodies);
+    family(out, "cc_http_aborted_requests", "counter", "Requests cut by the client or by a time-out.",
+           stats.aborted_requests);
+    family(out, "cc_http_connections", "gauge", "Open connections.", stats.connections_now);
+}
+
+void about_handler(void *ctx, struct http_request *req, struct http_response *resp)
+{
+    const struct about *about = ctx;
+    struct keeper_stats keeper = {0};
+
+    (void)req;
+    write_process(about, &resp->body);
+    if (about->server)
+        write_http(about->server, &resp->body);
+    if (about->keeper)
+        keeper_stats(about->keeper, &keeper);
+    family(&resp->body, "cc_retention_runs", "counter", "Retention runs.", keeper.runs);
+    family(&resp->body, "cc_retention_failed_queries", "counter",
+           "Retention runs that could not ask the backend for the hosts of running jobs.",
+           keeper.failed_queries);
+    store_api_metrics(about->api, &resp->body);
+    buf_append_cstr(&resp->body, "# EOF\n");
+    resp->status = 200;
+    http_set_header(resp, "Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8");
+}

@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: MIT
+#include "metricstore/config.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/duration.h"
+#include "base/mem.h"
+#include "codec/json-writer.h"
+
+#define ARENA_MAX ((size_t)1 << 30)
+
+// ---- tables
+// ---------------------------------------------------------------------------------------------------
+
+static const struct setting debug_settings[] = {
+    {.key = "gops",
+     .type = SETTING_BOOL,
+     .offset = offsetof(struct config_debug, gops),
+     .help = "accepted, no effect"},
+    {.key = "dump-to-file",
+     .type = SETTING_STRING,
+     .offset = offsetof(struct config_debug, dump_to_file),
+     .help = "accepted, no effect"},
+    {0},
+};
+
+#define MAIN(member) offsetof(struct config_main, member)
+static const struct setting main_settings[] = {
+    // Upstream binds a random port when it is missing (MS-51).
+    {.key = "addr",
+     .type = SETTING_STRING,
+     .offset = MAIN(addr),
+     .default_text = "0.0.0.0:8082",
+     .help = "listen address, host:port"},
+    {.key = "https-cert-file",
+     .type = SETTING_STRING,
+     .offset = MAIN(cert_file),
+     .flags = SETTING_RELOADABLE,
+     .help = "PEM certificate chain; HTTPS if the key is given too"},
+    {.key = "https-key-file",
+     .type = SETTING_STRING,
+     .offset = MAIN(key_file),
+     .flags = SETTING_RELOADABLE,
+     .help = "PEM key"},
+    {.key = "user", .type = SETTING_STRING, .offset = MAIN(user), .help = "user to become after the bind"},
+    {.key = "group", .type = SETTING_STRING, .offset = MAIN(group), .help = "group to become after the bind"},
+    {.key = "backend-url",
+     .type = SETTING_STRING,
+     .offset = MAIN(backend_url),
+     .help = "base URL of cc-backend: hosts of its running jobs keep their data"},
+    {.key = "backend-token",
+     .type = SETTING_STRING,
+     .offset = MAIN(backend_token),
+     .flags = SETTING_SECRET,
+     .help = "bearer token for requests to the backend"},
+    {.key = "jwt-public-key",
+     .type = SETTING_STRING,
+     .offset = MAIN(jwt_public_key),
+     .help = "Base64 of the Ed25519 public key; empty: no authentication"},
+    {.key = "max-request-size",
+     .type = SETTING_INT,
+     .offset = MAIN(max_request_size),
+     .default_text = "268435456",
+     .min = 4096,
+     .max = INT64_C(1) << 40,
+     .help = "largest request body in bytes"},
+    {.key = "debug",
+     .type = SETTING_OBJECT,
+     .offset = MAIN(debug),
+     .fields = debug_settings,
+     .help = "accepted, no effect"},
+    {0},
+};
+
+#define CHECKPOINTS(member) offsetof(struct config_checkpoints, member)
+static const struct setting checkpoints_settings[] = {
+    {.key = "file-format",
+     .type = SETTING_STRING,
+     .offset = CHECKPOINTS(file_format),
+     .default_text = "wal",
+     .help = "wal or json"},
+    {.key = "directory",
+     .type = SETTING_STRING,
+     .offset = CHECKPOINTS(directory),
+     .default_text = "./var/checkpoints",
+     .help = "root directory of the checkpoints"},
+    {.key = "max-wal-size",
+     .type = SETTING_INT,
+     .offset = CHECKPOINTS(max_wal_size),
+     .default_text = "0",
+     .min = 0,
+     .max = INT64_MAX,
+     .help = "limit of a host's log in bytes, 0: none"},
+    {0},
+};
+
+static const char *const cleanup_modes[] = {"archive", "delete", NULL};
+static const struct setting cleanup_settings[] = {
+    {.key = "mode",
+     .type = SETTING_STRING,
+     .offset = offsetof(struct config_cleanup, mode),
+     .default_text = "delete",
+     .choices = cleanup_modes,
+     .help = "what happens to checkpoints beyond the retention"},
+    {.key = "directory",
+     .type = SETTING_STRING,
+     .offset = offsetof(struct config_cleanup, directory),
+     .help = "root directory of the Parquet archive"},
+    {0},
+};
+
+#define STORE(member) offsetof(struct config_store, member)
+static const struct setting store_settings[] = {
+    {.key = "retention-in-memory",
+     .type = SETTING_DURATION,
+     .offset = STORE(retention_ns),
+     .flags = SETTING_REQUIRED,
+     .help = "how long data stays in memory"},
+    {.key = "memory-cap",
+     .type = SETTING_INT,
+     .offset = STORE(memory_cap_gb),
+     .flags = SETTING_REQUIRED,
+     .help = "limit of the data in memory in GB (10^9 bytes), 0 or less: none"},
+    {.key = "num-workers",
+     .type = SETTING_INT,
+     .offset = STORE(num_workers),
+     .help = "worker threads, 0: by CPUs"},
+    {.key = "checkpoint-interval",
+     .type = SETTING_STRING, // a bad one is replaced by the default, as upstream does
+     .offset = STORE(checkpoint_interval),
+     .default_text = "12h",
+     .help = "interval of the snapshots"},
+    {.key = "checkpoints",
+     .type = SETTING_OBJECT,
+     .offset = STORE(checkpoints),
+     .fields = checkpoints_settings,
+     .help = "files of the persistence layer"},
+    {.key = "cleanup",
+     .type = SETTING_OBJECT,
+     .offset = STORE(cleanup),
+     .fields = cleanup_settings,
+     .help = "old checkpoints"},
+    {.key = "nats-subscriptions",
+     .type = SETTING_RAW,
+     .offset = STORE(nats_subscriptions),
+     .help = "list of objects with subscribe-to and cluster-tag"},
+    {.key = "debug",
+     .type = SETTING_OBJECT,
+     .offset = STORE(debug),
+     .fields = debug_settings,
+     .help = "accepted, no effect"},
+    {0},
+};
+
+#define NATS(member) offsetof(struct config_nats, member)
+static const struct setting nats_settings[] = {
+    {.key = "address", .type = SETTING_STRING, .offset = NATS(address), .help = "URLs, separated by commas"},
+    {.key = "username", .type = SETTING_STRING, .offset = NATS(username), .help = "user name"},
+    {.key = "password",
+     .type = SETTING_STRING,
+     .offset = NATS(password),
+     .flags = SETTING_SECRET,
+     .help = "password"},
+    {.key = "creds-file-path",
+     .type = SETTING_STRING,
+     .offset = NATS(creds_file_path),
+     .help = "credentials file"},
+    {0},
+};
+
+struct config_metric {
+    int64_t frequency;
+    const char *aggregation;
+};
+static const struct setting metric_settings[] = {
+    {.key = "frequency",
+     .type = SETTING_INT,
+     .offset = offsetof(struct config_metric, frequency),
+     .flags = SETTING_REQUIRED,
+     .min = 1, // zero stops upstream with a panic, negative values break its arithmetic (MS-06)
+     .max = INT64_C(366) * 86400,
+     .help = "interval of the samples in seconds"},
+    {.key = "aggregation",
+     .type = SETTING_STRING,
+     .offset = offsetof(struct config_metric, aggregation),
+     .help = "sum, avg or null"},
+    {0},
+};
+
+struct config_subscription {
+    const char *subject, *cluster_tag;
+};
+static const struct setting subscription_settings[] = {
+    {.key = "subscribe-to",
+     .type = SETTING_STRING,
+     .offset = offsetof(struct config_subscription, subject),
+     .flags = SETTING_REQUIRED,
+     .help = "subject"},
+    {.key = "cluster-tag",
+     .type = SETTING_STRING,
+     .offset = offsetof(struct config_subscription, cluster_tag),
+     .help = "cluster of lines without that tag"},
+    {0},
+};
+
+// ---- checks
+// ---------------------------------------------------------------------------------------------------
+
+struct loading {
+    struct config *config;
+    config_warn_fn *warn;
+    void *ctx;
+};
+
+static void PRINTF_LIKE(2, 3) warn(const struct loading *loading, const char *fmt, ...)
+{
+    char text[ERROR_TEXT_SIZE];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (loading->warn)
+        loading->warn(loading->ctx, text);
+}
+
+// Upstream's schema refuses null for every key but those in 'allowed' (2.2).
+static int refuse_nulls(const struct json_value *object, const char *origin, const char *allowed,
+                        struct error *err)
+{
+    for (size_t i = 0; i < json_count(object); i++) {
+        struct slice key;
+        const struct json_value *value = json_member_at(object, i, &key);
+        if (json_type(value) == JSON_NULL && !(allowed && slice_eq_cstr(key, allowed)))
+            return error_set_at(err, ERR_INVALID, json_line(value), json_column(value),
+                                "%s:%d:%d: '%.*s' must not be null", origin, json_line(value),
+                                json_column(value), SLICE_FMT(key));
+        int rc = json_type(value) == JSON_OBJECT ? refuse_nulls(value, origin, NULL, err) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int require_object(const struct json_value *value, const char *name, const char *origin,
+                          struct error *err)
+{
+    if (json_type(value) == JSON_OBJECT)
+        return 0;
+    return error_set_at(err, ERR_INVALID, json_line(value), json_column(value),
+                        "%s:%d:%d: '%s' must be an object, not %s", origin, json_line(value),
+                        json_column(value), name, json_type_name(value));
+}
+
+static int decode(const struct loading *loading, const struct setting *fields, const struct json_value *value,
+                  const char *origin, void *ret, struct error *err)
+{
+    int rc = settings_decode(fields, value, origin, SETTINGS_STRICT, loading->config->arena, ret, err);
+
+    if (rc < 0 && err && strstr(err->text, "json: unknown field"))
+        return err->code = ERR_UNSUPPORTED;
+    return rc;
+}
+
+static int find_section(const struct loading *loading, const char *name, const char *missing,
+                        const struct json_value **ret, const char **ret_origin, struct error *err)
+{
+    *ret = settings_section(loading->config->file, name, ret_origin);
+    if (!*ret)
+        return error_set(err, ERR_NOT_FOUND, "%s", missing);
+    return require_object(*ret, name, *ret_origin, err);
+}
+
+static int load_main(const struct loading *loading, struct error *err)
+{
+    struct config_main *settings = &loading->config->main;
+    const struct json_value *section;
+    const char *origin;
+
+    int rc = find_section(loading, "main", "main configuration must be present", &section, &origin, err);
+    if (rc == 0)
+        rc = refuse_nulls(section, origin, NULL, err);
+    if (rc == 0)
+        rc = decode(loading, main_settings, section, origin, settings, err);
+    if (rc < 0)
+        return rc;
+    if (!*settings->addr)
+        settings->addr = "0.0.0.0:8082";
+    if (!*settings->cert_file != !*settings->key_file)
+        warn(loading,
+             "main: https-cert-file and https-key-file must both be given for HTTPS; serving plain HTTP");
+    return 0;
+}
+
+// Mistakes here are no reason to stop (2.2).
+static void load_nats(const struct loading *loading)
+{
+    struct config *config = loading->config;
+    struct error err = ERROR_INIT;
+    const char *origin = NULL;
+
+    const struct json_value *section = settings_section(config->file, "nats", &origin);
+    config->has_nats = section != NULL;
+    if (section && settings_decode(nats_settings, section, origin, SETTINGS_STRICT, config->arena,
+                                   &config->nats, &err) < 0)
+        warn(loading, "nats: %s", err.text);
+    if (err.code != ERR_NONE || !section)
+        ignore_result(settings_decode(nats_settings, NULL, "", SETTINGS_IGNORE, config->arena, &config->nats,
+                                      NULL)); // defaults cannot fail
+}
+
+static int load_metric(const struct loading *loading, const char *origin, const struct json_value *value,
+                       struct store_metric *ret, struct error *err)
+{
+    struct config_metric settings = {0};
+    bool known = false;
+
+    int rc = require_object(value, ret->name, origin, err);
+    if (rc == 0)
+        rc = refuse_nulls(value, origin, "aggregation", err);
+    if (rc == 0)
+        rc = decode(loading, metric_settings, value, origin, &settings, err);
+    if (rc == 0 && !json_get(value, "aggregation"))
+        rc = error_set_at(err, ERR_INVALID, json_line(value), json_column(value),
+                          "%s:%d:%d: 'aggregation' is missing", origin, json_line(value), json_column(value));
+    if (rc < 0)
+        return rc;
+    ret->frequency_s = settings.frequency;
+    ret->aggregation = aggregation_from_name(slice_from_cstr(settings.aggregation), &known);
+    if (!known)
+        warn(loading, "metrics: '%s': unknown aggregation '%s', using none", ret->name, settings.aggregation);
+    return 0;
+}
+
+static int load_metrics(const struct loading *loading, struct error *err)
+{
+    struct config *config = loading->config;
+    const struct json_value *section;
+    const char *origin;
+
+    int rc = find_section(loading, "metrics", "missing metrics configuration", &section, &origin, err);
+    if (rc < 0)
+        return rc;
+    config->metric_count = json_count(section);
+    config->metrics = ARENA_ARRAY(config->arena, struct store_metric, config->metric_count + 1);
+    for (size_t i = 0; i < config->metric_count; i++) {
+        struct slice name;
+        const struct json_value *value = json_member_at(section, i, &name);
+        config->metrics[i].name = arena_strdup(config->arena, name);
+        rc = load_metric(loading, origin, value, &config->metrics[i], err);
+        if (rc < 0)
+            return error_prefix(err, "metrics: '%.*s'", SLICE_FMT(name));
+    }
+    return 0;
+}
+
+static int check_subscriptions(const struct loading *loading, const char *origin, struct error *err)
+{
+    const struct json_value *list = loading->config->store.nats_subscriptions;
+
+    if (!list)
+        return 0;
+    if (json_type(list) != JSON_ARRAY)
+        return error_set_at(err, ERR_INVALID, json_line(list), json_column(list),
+                            "%s:%d:%d: 'nats-subscriptions' must be an array, not %s", origin,
+                            json_line(list), json_column(list), json_type_name(list));
+    for (size_t i = 0; i < json_count(list); i++) {
+        struct config_subscription settings = {0};
+        int rc = require_object(json_at(list, i), "nats-subscriptions", origin, err);
+        if (rc == 0)
+            rc = refuse_nulls(json_at(list, i), origin, NULL, err);
+        if (rc == 0)
+            rc = decode(loading, subscription_settings, json_at(list, i), origin, &settings, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int check_checkpoint_interval(const struct loading *loading, struct error *err)
+{
+    struct config_store *store = &loading->config->store;
+    struct error why = ERROR_INIT;
+
+    if (duration_parse(slice_from_cstr(store->checkpoint_interval), &store->checkpoint_interval_ns, &why) <
+        0) {
+        warn(loading, "metric-store: checkpoint-interval: %s; using 12h", why.text);
+        store->checkpoint_interval = "12h";
+        store->checkpoint_interval_ns = 12 * 3600 * NS_PER_S;
+    }
+    if (store->checkpoint_interval_ns <= 0) // a panic upstream (MS-06)
+        return error_set(err, ERR_INVALID, "metric-store: checkpoint-interval must be positive, not '%s'",
+                         store->checkpoint_interval);
+    return 0;
+}
+
+static int load_store(const struct loading *loading, struct error *err)
+{
+    struct config_store *store = &loading->config->store;
+    const struct json_value *section;
+    const char *origin;
+
+    int rc =
+        find_section(loading, "metric-store", "missing metricstore configuration", &section, &origin, err);
+    if (rc == 0)
+        rc = refuse_nulls(section, origin, "debug", err);
+    if (rc == 0)
+        rc = decode(loading, store_settings, section, origin, store, err);
+    if (rc == 0)
+        rc = check_subscriptions(loading, origin, err);
+    if (rc == 0)
+        rc = check_checkpoint_interval(loading, err);
+    if (rc < 0)
+        return rc;
+    if (strcmp(store->cleanup.mode, "archive") == 0 && !*store->cleanup.directory)
+        return error_set(err, ERR_INVALID, "metric-store: cleanup: mode 'archive' needs a 'directory'");
+    if (strcmp(store->checkpoints.file_format, "wal") != 0 &&
+        strcmp(store->checkpoints.file_format, "json") != 0)
+        warn(loading, "metric-store: checkpoints: unknown file-format '%s'", store->checkpoints.file_format);
+    return 0;
+}
+
+// ---- life cycle
+// -----------------------------------------------------------------------------------------------
+
+static int load_sections(struct config *config, config_warn_fn *warn_fn, void *ctx,
+                         struct config **ret_config, struct error *err)
+{
+    struct loading loading = {.config = config, .warn = warn_fn, .ctx = ctx};
+
+    int rc = load_main(&loading, err);
+    if (rc == 0) {
+        load_nats(&loading);
+        rc = load_metrics(&loading, err);
+    }
+    if (rc == 0)
+        rc = load_store(&loading, err);
+    if (rc < 0)
+        config_free(&config);
+    else
+        *ret_config = config;
+    return rc;
+}
+
+static struct config *config_new(void)
+{
+    struct config *config = NEW(struct config);
+
+    config->arena = arena_new(ARENA_MAX);
+    return config;
+}
+
+int config_load(const char *path, config_warn_fn *warn_fn, void *ctx, struct config **ret_config,
+                struct error *err)
+{
+    struct config *config = config_new();
+
+    int rc = settings_load(path, &config->file, err);
+    if (rc < 0) {
+        config_free(&config);
+        return rc;
+    }
+    return load_sections(config, warn_fn, ctx, ret_config, err);
+}
+
+int config_load_text(struct slice text, config_warn_fn *warn_fn, void *ctx, struct config **ret_config,
+                     struct error *err)
+{
+    struct config *config = config_new();
+
+    int rc = settings_load_text(text, "config", &config->file, err);
+    if (rc < 0) {
+        config_free(&config);
+        return rc;
+    }
+    return load_sections(config, warn_fn, ctx, ret_config, err);
+}
+
+void config_free(struct config **config)
+{
+    if (!*config)
+        return;
+    settings_free(&(*config)->file);
+    arena_free(&(*config)->arena);
+    mem_free(*config);
+    *config = NULL;
+}
+
+static void print_metrics(const struct config *config, struct buf *out)
+{
+    for (size_t i = 0; i < config->metric_count; i++) {
+        buf_append_cstr(out, i ? ",\n    " : "\n    ");
+        json_append_quoted(out, slice_from_cstr(config->metrics[i].name));
+        buf_printf(out, ": {\"frequency\": %lld, \"aggregation\": \"%s\"}",
+                   (long long)config->metrics[i].frequency_s,
+                   aggregation_name(config->metrics[i].aggregation));
+    }
+}
+
+void config_print(const struct config *config, struct buf *out)
+{
+    buf_append_cstr(out, "{\n  \"main\": ");
+    settings_print(main_settings, &config->main, 2, out);
+    buf_append_cstr(out, ",\n  \"metrics\": {");
+    print_metrics(config, out);
+    buf_append_cstr(out, "\n  },\n  \"metric-store\": ");
+    settings_print(store_settings, &config->store, 2, out);
+    buf_append_cstr(out, ",\n  \"nats\": ");
+    settings_print(nats_settings, &config->nats, 2, out);
+    buf_append_cstr(out, "\n}\n");
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// The background thread of cc-metric-store: frees data beyond the retention (spec metric-store.md 4.7, 4.9),
+// every half retention, and lets the engine tidy up every few seconds.
+#ifndef METRICSTORE_KEEPER_H
+#define METRICSTORE_KEEPER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "store/store.h"
+
+struct keeper;
+
+struct keeper_options {
+    int64_t retention_s;       // 0 or less: nothing is freed by age
+    const char *backend_url;   // borrowed; "": no hosts are spared
+    const char *backend_token; // borrowed
+};
+
+struct keeper_stats { // since the start
+    uint64_t runs, failed_queries;
+};
+
+// The store is borrowed until keeper_stop.
+int keeper_start(struct store *store, const struct keeper_options *options, struct keeper **ret_keeper,
+                 struct error *err) MUST_CHECK;
+// Waits for the thread; a query to the backend that is under way may take up to 10 s.
+void keeper_stop(struct keeper **keeper);
+void keeper_stats(const struct keeper *keeper, struct keeper_stats *ret);
+// One retention run for the given time; the thread calls it, and tests.
+void keeper_retain(struct keeper *keeper, int64_t now_s);
+
+#endif

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: MIT
+// The query endpoint: decode the request, then answer query by query. The first MiB is made before the head
+// is sent, so that ordinary answers have a length and a refused range can still be a 400; the rest is
+// streamed.
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "codec/json-writer.h"
+#include "codec/json.h"
+#include "codec/number.h"
+#include "store/store-api-private.h"
+
+#define QUERY_BODY_MAX ((size_t)64 << 20)
+#define QUERIES_MAX    ((size_t)1 << 20) // in one request, for-all-nodes included
+#define FIRST_PIECE    ((size_t)1 << 20)
+#define NEXT_PIECE     ((size_t)256 << 10)
+#define ARENA_MAX      ((size_t)1 << 40) // sizes are bounded by the limits above and by query_max_points
+
+struct query_request {
+    struct slice cluster;
+    struct store_query_range range;
+    struct store_query *queries;
+    size_t query_count;
+    struct slice *all_metrics; // for-all-nodes
+    size_t all_metric_count;
+};
+
+enum answer_phase { PHASE_HEAD, PHASE_ECHO, PHASE_RESULTS, PHASE_DONE };
+
+// One answer under way; owned by the response once it streams. One thread at a time.
+struct query_answer {
+    struct store_api *api;
+    struct arena *arena;   // request, hosts
+    struct arena *scratch; // one query
+    struct json_doc *doc;  // lends the texts of the request
+    struct query_request request;
+    struct slice *hosts;
+    size_t host_count;
+    size_t total; // queries in all
+    size_t next;
+    enum answer_phase phase;
+    struct buf first; // made before the head was sent
+    struct mono_time begin;
+};
+
+// ---- decoding
+// -------------------------------------------------------------------------------------------------
+
+// The member 'key' in any case; *ret_value is NULL when it is absent or null, which both mean the default.
+static int get_member(const struct json_value *object, const char *key, enum json_type type,
+                      const struct json_value **ret_value, struct error *err)
+{
+    static const char *const names[] = {"null", "bool", "int64", "float64", "string", "array", "struct"};
+    const struct json_value *value = json_get_fold(object, key);
+
+    *ret_value = NULL;
+    if (!value || json_type(value) == JSON_NULL)
+        return 0;
+    bool number = type == JSON_REAL && json_type(value) == JSON_INT;
+    if (json_type(value) != type && !number)
+        return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into field %s of type %s",
+                         json_type_name(value), key, names[type]);
+    *ret_value = value;
+    return 0;
+}
+
+static int get_text(const struct json_value *object, const char *key, bool *ret_present, struct slice *ret,
+                    struct error *err)
+{
+    const struct json_value *value;
+
+    int rc = get_member(object, key, JSON_STRING, &value, err);
+    if (rc < 0)
+        return rc;
+    *ret = value ? json_string(value) : SLICE_EMPTY;
+    if (ret_present)
+        *ret_present = value != NULL;
+    return 0;
+}
+
+static int get_int(const struct json_value *object, const char *key, int64_t *ret, struct error *err)
+{
+    const struct json_value *value;
+
+    int rc = get_member(object, key, JSON_INT, &value, err);
+    if (rc == 0 && value)
+        *ret = json_int(value, 0);
+    return rc;
+}
+
+static int get_bool(const struct json_value *object, const char *key, bool *ret, struct error *err)
+{
+    const struct json_value *value;
+
+    int rc = get_member(object, key, JSON_BOOL, &value, err);
+    if (rc == 0 && value)
+        *ret = json_bool(value, false);
+    return rc;
+}
+
+static int get_texts(const struct json_value *object, const char *key, struct arena *arena,
+                     struct slice **ret_texts, size_t *ret_count, struct error *err)
+{
+    const struct json_value *list;
+
+    int rc = get_member(object, key, JSON_ARRAY, &list, err);
+    if (rc < 0)
+        return rc;
+    size_t count = json_count(list);
+    struct slice *texts = ARENA_ARRAY(arena, struct slice, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const struct json_value *text = json_at(list, i);
+        if (json_type(text) != JSON_STRING && json_type(text) != JSON_NULL)
+            return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into field %s of type string",
+                             json_type_name(text), key);
+        texts[i] = json_string(text);
+    }
+    *ret_texts = texts;
+    *ret_count = count;
+    return 0;
+}
+
+// null is NaN here, unlike everywhere else (5.3).
+static int get_scale(const struct json_value *object, double *ret, struct error *err)
+{
+    const struct json_value *value = json_get_fold(object, "scale-by");
+
+    if (!value)
+        return 0;
+    switch (json_type(value)) {
+    case JSON_INT:
+    case JSON_REAL:
+        *ret = json_double(value, 0);
+        return 0;
+    case JSON_NULL:
+        *ret = NAN;
+        return 0;
+    case JSON_BOOL:
+    case JSON_STRING:
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        break;
+    }
+    struct slice source = json_source(value);
+    return error_set(err, ERR_INVALID, "strconv.ParseFloat: parsing '%.*s': invalid syntax",
+                     (int)MIN(source.len, (size_t)64), source.ptr);
+}
+
+static int decode_query(const struct json_value *object, struct slice cluster, struct arena *arena,
+                        struct store_query *ret, struct error *err)
+{
+    struct slice *ids;
+    int rc;
+
+    ret->cluster = cluster;
+    ret->type = ret->subtype = ret->host = ret->metric = SLICE_EMPTY;
+    if (json_type(object) == JSON_NULL)
+        return 0;
+    if (json_type(object) != JSON_OBJECT)
+        return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into field queries of type struct",
+                         json_type_name(object));
+    if ((rc = get_text(object, "metric", NULL, &ret->metric, err)) < 0 ||
+        (rc = get_text(object, "host", NULL, &ret->host, err)) < 0 ||
+        (rc = get_int(object, "resolution", &ret->resolution_s, err)) < 0 ||
+        (rc = get_text(object, "type", &ret->has_type, &ret->type, err)) < 0 ||
+        (rc = get_text(object, "subtype", &ret->has_subtype, &ret->subtype, err)) < 0 ||
+        (rc = get_bool(object, "aggreg", &ret->aggregate, err)) < 0 ||
+        (rc = get_scale(object, &ret->scale_by, err)) < 0)
+        return rc;
+    if ((rc = get_texts(object, "type-ids", arena, &ids, &ret->type_id_count, err)) < 0)
+        return rc;
+    ret->type_ids = ids;
+    if ((rc = get_texts(object, "subtype-ids", arena, &ids, &ret->subtype_id_count, err)) < 0)
+        return rc;
+    ret->subtype_ids = ids;
+    return 0;
+}
+
+static int decode_queries(const struct json_value *root, struct arena *arena, struct query_request *ret,
+                          struct error *err)
+{
+    const struct json_value *list;
+
+    int rc = get_member(root, "queries", JSON_ARRAY, &list, err);
+    if (rc < 0)
+        return rc;
+    ret->query_count = json_count(list);
+    if (ret->query_count > QUERIES_MAX)
+        return error_set(err, ERR_LIMIT, "%zu queries in one request, at most %zu are allowed",
+                         ret->query_count, QUERIES_MAX);
+    ret->queries = ARENA_ARRAY(arena, struct store_query, ret->query_count + 1);
+    for (size_t i = 0; i < ret->query_count; i++)
+        if ((rc = decode_query(json_at(list, i), ret->cluster, arena, &ret->queries[i], err)) < 0)
+            return rc;
+    return 0;
+}
+
+static int decode_request(const struct json_value *root, struct arena *arena, struct query_request *ret,
+                          struct error *err)
+{
+    struct store_query_range *range = &ret->range;
+    int rc;
+
+    ret->cluster = SLICE_EMPTY;
+    range->with_stats = range->with_data = range->with_padding = true;
+    if (json_type(root) != JSON_OBJECT && json_type(root) != JSON_NULL)
+        return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into a query request",
+                         json_type_name(root));
+    if ((rc = get_text(root, "cluster", NULL, &ret->cluster, err)) < 0 ||
+        (rc = get_int(root, "from", &range->from, err)) < 0 ||
+        (rc = get_int(root, "to", &range->to, err)) < 0 ||
+        (rc = get_bool(root, "with-stats", &range->with_stats, err)) < 0 ||
+        (rc = get_bool(root, "with-data", &range->with_data, err)) < 0 ||
+        (rc = get_bool(root, "with-padding", &range->with_padding, err)) < 0 ||
+        (rc = get_texts(root, "for-all-nodes", arena, &ret->all_metrics, &ret->all_metric_count, err)) < 0)
+        return rc;
+    return decode_queries(root, arena, ret, err);
+}
+
+// ---- answering
+// ------------------------------------------------------------------------------------------------
+
+// Query number 'index' of the request: the explicit ones first, then for each host all metrics of
+// for-all-nodes.
+static struct store_query query_at(const struct query_answer *answer, size_t index)
+{
+    const struct query_request *request = &answer->request;
+
+    if (index < request->query_count)
+        return request->queries[index];
+    index -= request->query_count;
+    return (struct store_query){.cluster = request->cluster,
+                                .host = answer->hosts[index / request->all_metric_count],
+                                .metric = request->all_metrics[index % request->all_metric_count],
+                                .type = SLICE_EMPTY,
+                                .subtype = SLICE_EMPTY};
+}
+
+static void write_texts(struct json_writer *w, const char *key, const struct slice *texts, size_t count)
+{
+    if (count == 0)
+        return;
+    json_write_key(w, key);
+    json_write_array_begin(w);
+    for (size_t i = 0; i < count; i++)
+        json_write_string(w, texts[i]);
+    json_write_array_end(w);
+}
+
+static void echo_query(const struct store_query *query, struct buf *out)
+{
+    struct json_writer w;
+
+    json_writer_init(&w, out);
+    json_write_object_begin(&w);
+    if (query->has_type) {
+        json_write_key(&w, "type");
+        json_write_string(&w, query->type);
+    }
+    if (query->has_subtype) {
+        json_write_key(&w, "subtype");
+        json_write_string(&w, query->subtype);
+    }
+    json_write_key(&w, "metric");
+    json_write_string(&w, query->metric);
+    json_write_key(&w, "host");
+    json_write_string(&w, query->host);
+    json_write_key(&w, "resolution");
+    json_write_int(&w, query->resolution_s);
+    write_texts(&w, "type-ids", query->type_ids, query->type_id_count);
+    write_texts(&w, "subtype-ids", query->subtype_ids, query->subtype_id_count);
+    if (query->scale_by < 0 || query->scale_by > 0 || isnan(query->scale_by)) {
+        json_write_key(&w, "scale-by");
+        json_write_fixed(&w, query->scale_by, 2);
+    }
+    json_write_key(&w, "aggreg");
+    json_write_bool(&w, query->aggregate);
+    json_write_object_end(&w);
+}
+
+// The bulk of every answer: fixed point with three decimals, null for NaN and infinities (MS-24).
+static void append_values(struct buf *out, const double *data, size_t count)
+{
+    enum { BATCH = 64 };
+
+    buf_append_cstr(out, "\"data\":[");
+    for (size_t i = 0; i < count; i += BATCH) {
+        size_t n = MIN((size_t)BATCH, count - i);
+        char *start = buf_reserve(out, n * (NUMBER_TEXT_SIZE + 1));
+        if (!start)
+            return;
+        char *p = start;
+        for (size_t k = i; k < i + n; k++) {
+            p += number_format_fixed(data[k], 3, p);
+            *p++ = ',';
+        }
+        buf_commit(out, (size_t)(p - start));
+    }
+    out->len--; // the last comma
+    buf_append_cstr(out, "],");
+}
+
+static void append_entry(struct buf *out, const struct store_series *series, const struct store_query *query,
+                         bool with_stats)
+{
+    // Without statistics upstream scales a zero: -0.00 for a negative factor (5.3).
+    double zero = !series->error && query->scale_by < 0 ? -0.0 : 0.0;
+    bool computed = with_stats && !series->error;
+    const double values[] = {computed ? series->avg : zero, computed ? series->min : zero,
+                             computed ? series->max : zero};
+    static const char *const keys[] = {",\"avg\":", ",\"min\":", ",\"max\":"};
+    char text[NUMBER_TEXT_SIZE];
+
+    buf_append_byte(out, '{');
+    if (series->error) {
+        buf_append_cstr(out, "\"error\":");
+        json_append_quoted(out, slice_from_cstr(series->error));
+        buf_append_byte(out, ',');
+    }
+    if (series->count > 0)
+        append_values(out, series->data, series->count);
+    buf_printf(out, "\"from\":%lld,\"to\":%lld,\"resolution\":%lld", (long long)series->from,
+               (long long)series->to, (long long)series->resolution_s);
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        buf_append_cstr(out, keys[i]);
+        buf_append(out, text, number_format_fixed(values[i], 2, text));
+    }
+    buf_append_byte(out, '}');
+}
+
+static int append_result(struct query_answer *answer, const struct store_query *query, struct buf *out,
+                         struct error *err)
+{
+    struct store_series *entries = NULL, failed = {0};
+    const struct store_query_range *range = &answer->request.range;
+    struct error query_err = ERROR_INIT;
+    size_t count = 0;
+
+    arena_clear(answer->scratch);
+    int rc = store_query_run(answer->api->store, query, range, answer->scratch, &entries, &count, &query_err);
+    if (rc < 0 && err) { // the head is not sent yet
+        *err = query_err;
+        return rc;
+    }
+    if (rc < 0) {
+        failed.error = query_err.text;
+        entries = &failed;
+        count = 1;
+    }
+    buf_append_byte(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_append_byte(out, ',');
+        append_entry(out, &entries[i], query, range->with_stats);
+    }
+    buf_append_byte(out, ']');
+    return 0;
+}
+
+static void append_head(struct query_answer *answer, struct buf *out)
+{
+    bool echo = answer->total > answer->request.query_count;
+
+    buf_append_cstr(out, echo ? "{\"queries\":[" : "{\"results\":[");
+    answer->phase = echo ? PHASE_ECHO : PHASE_RESULTS;
+}
+
+// With explicit queries and for-all-nodes together all are echoed, so that the indices match (MS-23).
+static void append_echo(struct query_answer *answer, struct buf *out)
+{
+    if (answer->next == answer->total) {
+        buf_append_cstr(out, "],\"results\":[");
+        answer->phase = PHASE_RESULTS;
+        answer->next = 0;
+        return;
+    }
+    if (answer->next)
+        buf_append_byte(out, ',');
+    struct store_query query = query_at(answer, answer->next++);
+    echo_query(&query, out);
+}
+
+static int append_next_result(struct query_answer *answer, struct buf *out, struct error *err)
+{
+    if (answer->next == answer->total) {
+        buf_append_cstr(out, "]}\n");
+        answer->phase = PHASE_DONE;
+        return 0;
+    }
+    if (answer->next)
+        buf_append_byte(out, ',');
+    struct store_query query = query_at(answer, answer->next++);
+    return append_result(answer, &query, out, err);
+}
+
+// Makes the answer until it is done or *out has 'limit' bytes. err: as append_result.
+static int produce(struct query_answer *answer, struct buf *out, size_t limit, struct error *err)
+{
+    int rc = 0;
+
+    while (rc == 0 && answer->phase != PHASE_DONE && out->len < limit && !buf_failed(out)) {
+        if (answer->phase == PHASE_HEAD)
+            append_head(answer, out);
+        else if (answer->phase == PHASE_ECHO)
+            append_echo(answer, out);
+        else
+            rc = append_next_result(answer, out, err);
+    }
+    if (rc == 0 && buf_failed(out))
+        return error_set(err, ERR_LIMIT, "the answer is too large");
+    return rc;
+}
+
+// ---- life of an answer
+// ----------------------------------------------------------------------------------------
+
+static void answer_free(void *ctx)
+{
+    struct query_answer *answer = ctx;
+
+    json_doc_free(&answer->doc);
+    arena_free(&answer->arena);
+    arena_free(&answer->scratch);
+    buf_release(&answer->first);
+    mem_free(answer);
+}
+
+static int stream_next(void *ctx, struct buf *out)
+{
+    struct query_answer *answer = ctx;
+
+    if (answer->first.len > 0) {
+        buf_append(out, answer->first.ptr, answer->first.len);
+        buf_release(&answer->first);
+        return 1;
+    }
+    if (answer->phase == PHASE_DONE)
+        return 0;
+    return produce(answer, out, out->len + NEXT_PIECE, NULL) < 0 ? ERR_LIMIT : 1;
+}
+
+static void stream_free(void *ctx)
+{
+    struct query_answer *answer = ctx;
+
+    store_api_record(&answer->api->endpoints[ENDPOINT_QUERY], 200, answer->begin);
+    answer_free(answer);
+}
+
+static int answer_start(struct query_answer *answer, struct slice body, struct error *err)
+{
+    if (body.len > QUERY_BODY_MAX)
+        return error_set(err, ERR_LIMIT, "the request body is too large");
+    int rc = json_parse(body, &answer->doc, err);
+    if (rc == 0)
+        rc = decode_request(json_root(answer->doc), answer->arena, &answer->request, err);
+    if (rc < 0)
+        return rc;
+    if (answer->request.all_metric_count > 0)
+        store_hosts(answer->api->store, answer->request.cluster, answer->arena, &answer->hosts,
+                    &answer->host_count);
+    if (__builtin_mul_overflow(answer->host_count, answer->request.all_metric_count, &answer->total) ||
+        answer->total > QUERIES_MAX)
+        return error_set(err, ERR_LIMIT, "for-all-nodes asks for more than %zu queries", QUERIES_MAX);
+    answer->total += answer->request.query_count;
+    return produce(answer, &answer->first, FIRST_PIECE, err);
+}
+
+static struct query_answer *answer_new(struct store_api *api)
+{
+    struct query_answer *answer = NEW(struct query_answer);
+
+    answer->api = api;
+    answer->begin = clock_mono();
+    answer->arena = arena_new(ARENA_MAX);
+    answer->scratch = arena_new(ARENA_MAX);
+    buf_init(&answer->first, BUF_MAX_DEFAULT);
+    return answer;
+}
+
+void store_api_query(void *ctx, struct http_request *req, struct http_response *resp)
+{
+    struct store_api *api = ctx;
+    struct error err = ERROR_INIT;
+    struct query_answer *answer = answer_new(api);
+
+    int rc = answer_start(answer, req->body, &err);
+    if (rc < 0) {
+        store_api_error(api, ENDPOINT_QUERY, req, resp, 400, err.text);
+        answer_free(answer);
+        return;
+    }
+    resp->status = 200;
+    http_set_header(resp, "Content-Type", "application/json");
+    if (answer->phase == PHASE_DONE) {
+        buf_release(&resp->body);
+        resp->body = answer->first;
+        buf_init(&answer->first, BUF_MAX_DEFAULT);
+        answer_free(answer);
+        return;
+    }
+    resp->stream = stream_next;
+    resp->stream_ctx = answer;
+    resp->stream_free = stream_free;
+}
