@@ -56,19 +56,22 @@ struct lineproto_entry {
 
 struct lineproto_decoder; // opaque: input, position, line number, scratch
 
-// max_line_bytes: longer entries are an error each (metric-store.md MS-15).
+// max_line_bytes: longer entries, line end not counted, are an error each (metric-store.md MS-15).
 struct lineproto_decoder *lineproto_decoder_new(size_t max_line_bytes);
 void lineproto_decoder_free(struct lineproto_decoder **decoder);
 // Starts on a new input; borrowed until the last lineproto_next. 'final': the input ends regularly, so that a
 // last line without line end counts; otherwise such a rest is left and reported by lineproto_rest.
 void lineproto_decoder_reset(struct lineproto_decoder *decoder, struct slice input, bool final);
+// The same for the next piece of one stream, which begins with the rest of the piece before: line numbers go
+// on.
+void lineproto_decoder_continue(struct lineproto_decoder *decoder, struct slice input, bool final);
 // 1 and *entry; 0 at the end; ERR_INVALID or ERR_LIMIT for a bad entry (skipped, call again).
-// A measurement for which 'wanted' (may be NULL) says false is skipped to its line end without a look at the
-// rest (metric-store.md 3.2 step 2).
+// A measurement for which 'wanted' (may be NULL) says false is skipped to its end, errors in the rest of it
+// are not reported (metric-store.md 3.2 step 2).
 int lineproto_next(struct lineproto_decoder *decoder, struct lineproto_entry *entry,
                    bool (*wanted)(void *ctx, struct slice measurement), void *ctx,
                    struct error *err) MUST_CHECK;
-// What stands behind the last complete line (only without 'final').
+// What stands behind the last complete entry (only without 'final', after lineproto_next gave 0).
 struct slice lineproto_rest(const struct lineproto_decoder *decoder);
 
 // The input that is not consumed yet, and a way to consume lines from its front without decoding them: for
@@ -81,9 +84,10 @@ void lineproto_advance(struct lineproto_decoder *decoder, size_t bytes, int line
 // Unit by magnitude: |t| < 1e11 s, < 1e14 ms, < 1e17 us, else ns; floor division (metric-store.md MS-07).
 int64_t lineproto_guess_seconds(int64_t timestamp);
 
-// Encoding: tags must be sorted by key, fields too (the caller's duty, checked by ASSERT in debug builds).
+// Encoding: tags must be sorted by key without repetition, fields too (the caller's duty, checked by ASSERT).
 // Appends one line with LF. Refuses (ERR_INVALID, nothing appended) what messages.md 2.2 "Rejections of
-// Encoder A" lists, and non-finite floats.
+// Encoder A" lists, non-finite floats, and a measurement that begins with '#' (it would read as a comment).
+// What is written decodes to the same entry.
 int lineproto_encode(struct buf *out, struct slice measurement, const struct lineproto_tag *tags,
                      size_t tag_count, const struct lineproto_field *fields, size_t field_count,
                      int64_t timestamp, struct error *err) MUST_CHECK;
