@@ -49,14 +49,16 @@ void bitpack_pack(const uint32_t *codes, size_t count, unsigned width, uint8_t *
         store_lanes(out, word);
         out += sizeof(lanes_t);
         used -= WORD_BITS;
-        // used == 0 would need a shift by 'width' bits or more than are there: nothing is left of the row then
+        // used == 0 would need a shift by 'width' bits or more than are there: nothing is left of the row
+        // then
         word = used ? row >> (width - used) : (lanes_t){0};
     }
     if (used)
         store_lanes(out, word);
 }
 
-// One row of the stream at bit position 'bit'. Inlined with constant width and bit, so that all branches vanish.
+// One row of the stream at bit position 'bit'. Inlined with constant width and bit, so that all branches
+// vanish.
 static ALWAYS_INLINE lanes_t unpack_row(const uint8_t *bytes, unsigned bit, unsigned width)
 {
     unsigned shift = bit % WORD_BITS;

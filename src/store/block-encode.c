@@ -31,11 +31,8 @@ struct plan {
 
 static struct survey survey_integers(const int64_t *m, size_t count)
 {
-    struct survey s = {.min = INT64_MAX,
-                       .max = INT64_MIN,
-                       .least_step = INT64_MAX,
-                       .largest_step = INT64_MIN,
-                       .runs = 1};
+    struct survey s = {
+        .min = INT64_MAX, .max = INT64_MIN, .least_step = INT64_MAX, .largest_step = INT64_MIN, .runs = 1};
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && m[i] != m[i - 1])
             s.runs++;
@@ -132,7 +129,8 @@ static void write_deltas(struct block *b, const int64_t *m, size_t count, const 
 }
 
 // Codes of all values relative to the least one; gaps are 0 then, and all others one more.
-static void make_codes(const int64_t *m, size_t count, const struct survey *s, unsigned shift, uint32_t *codes)
+static void make_codes(const int64_t *m, size_t count, const struct survey *s, unsigned shift,
+                       uint32_t *codes)
 {
     uint32_t offset = s->valid < count;
     for (size_t i = 0; i < count; i++)

@@ -45,7 +45,39 @@ void block_stats(const struct block *block, struct block_stats *ret)
                                 .valid = block->valid};
 }
 
-// ---- decoding to codes ----------------------------------------------------------------------------------------
+void block_stats_add(struct block_stats *total, const struct block_stats *more)
+{
+    if (more->valid == 0)
+        return;
+    total->min = total->valid ? MIN(total->min, more->min) : more->min;
+    total->max = total->valid ? MAX(total->max, more->max) : more->max;
+    total->sum += more->sum;
+    total->valid += more->valid;
+}
+
+void block_stats_add_values(struct block_stats *total, const double *values, size_t count)
+{
+    double min = INFINITY, max = -INFINITY, sum = total->sum;
+    uint32_t valid = 0;
+    for (size_t i = 0; i < count; i++) {
+        double v = values[i];
+        if (isnan(v))
+            continue;
+        min = MIN(min, v);
+        max = MAX(max, v);
+        sum += v;
+        valid++;
+    }
+    if (valid == 0)
+        return;
+    total->min = total->valid ? MIN(total->min, min) : min;
+    total->max = total->valid ? MAX(total->max, max) : max;
+    total->sum = sum;
+    total->valid += valid;
+}
+
+// ---- decoding to codes
+// ----------------------------------------------------------------------------------------
 
 static uint32_t load_code(const uint8_t *bytes, unsigned width)
 {
@@ -99,7 +131,8 @@ static void expand_deltas(const struct block *b, int64_t *m)
         m[i] = m[i - 1] + least_step + steps[i - 1];
 }
 
-// ---- decoding to values ---------------------------------------------------------------------------------------
+// ---- decoding to values
+// ---------------------------------------------------------------------------------------
 
 void block_decode_decimals(const struct block *block, int64_t *out)
 {

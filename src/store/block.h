@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT
-// A sealed block: up to BLOCK_MAX_VALUES consecutive values of one series, compressed, immutable, with statistics.
+// A sealed block: up to BLOCK_MAX_VALUES consecutive values of one series, compressed, immutable, with
+// statistics.
 //
-// A value is a double, NaN stands for "no value" (negative zero is stored as zero: reads add to +0, metric-store.md
-// 5.2). What comes out equals what went in, bit for bit. Values that are short decimals (v = m / 10^scale with an
-// integer m, which holds for what agents send) are kept as integers m; the smallest of these codings is taken:
+// A value is a double, NaN stands for "no value" (negative zero is stored as zero: reads add to +0,
+// metric-store.md 5.2). What comes out equals what went in, bit for bit. Values that are short decimals (v =
+// m / 10^scale with an integer m, which holds for what agents send) are kept as integers m; the smallest of
+// these codings is taken:
 //
 //   CONST   all values equal                      no payload
-//   FRAME   frame of reference, bit packed        code = (m - base) >> shift, 'width' bits each, see bitpack.h
-//   RUNS    run lengths (steps)                   u16 lengths[runs], then codes of 1, 2 or 4 bytes
+//   FRAME   frame of reference, bit packed        code = (m - base) >> shift, 'width' bits each, see
+//   bitpack.h RUNS    run lengths (steps)                   u16 lengths[runs], then codes of 1, 2 or 4 bytes
 //   DELTA   differences, bit packed (counters)    i64 first, least difference, max, then packed differences
 //   DICT    few distinct values                   u32 codes[entries], then packed indexes
 //   RAW32   float32, RAW64 float64                f64 min, max, sum, then the values
 //
-// With gaps, code 0 of FRAME and RUNS means NaN and the others count from 1; DELTA and DICT need a full block. All
-// numbers are little-endian. Statistics come from the header without decoding.
+// With gaps, code 0 of FRAME and RUNS means NaN and the others count from 1; DELTA and DICT need a full
+// block. All numbers are little-endian. Statistics come from the header without decoding.
 //
 // A block is one heap allocation, released with mem_free. Any thread may read it; nobody may change it.
 #ifndef STORE_BLOCK_H
@@ -63,10 +65,14 @@ void block_decode(const struct block *block, size_t first, size_t count, double 
 bool block_is_decimal(const struct block *block);
 void block_decode_decimals(const struct block *block, int64_t *out); // all values
 void block_stats(const struct block *block, struct block_stats *ret);
+// Adds to *total: what another block has, or what 'count' values give, in their order.
+void block_stats_add(struct block_stats *total, const struct block_stats *more);
+void block_stats_add_values(struct block_stats *total, const double *values, size_t count);
 size_t block_memory_bytes(const struct block *block); // with the allocator's overhead
 
-// For snapshots to come: the block as bytes of a fixed layout, and back with every field checked (foreign bytes never
-// read or write out of bounds; statistics are computed anew rather than believed). ERR_CORRUPT names the field.
+// For snapshots to come: the block as bytes of a fixed layout, and back with every field checked (foreign
+// bytes never read or write out of bounds; statistics are computed anew rather than believed). ERR_CORRUPT
+// names the field.
 #define BLOCK_HEADER_BYTES 32
 size_t block_serialized_bytes(const struct block *block);
 void block_serialize(const struct block *block, uint8_t *out);

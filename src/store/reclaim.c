@@ -12,8 +12,8 @@ static void drop_all(struct retired *list)
     *list = (struct retired){.items = NULL};
 }
 
-// Releases what nobody can see: the older generation has drained, so its list goes, and the present one becomes the
-// older. Twice, because the new older one may be without readers too.
+// Releases what nobody can see: the older generation has drained, so its list goes, and the present one
+// becomes the older. Twice, because the new older one may be without readers too.
 static void advance(struct reclaim *r)
 {
     for (int i = 0; i < 2 && r->readers[!r->present] == 0; i++) {

@@ -93,7 +93,8 @@ static int64_t cap_end(const struct segment *segment, int64_t f)
 }
 
 // The segment to begin with: the newest whose first value is not later than 'from', else the oldest.
-static bool find_first(const struct series *s, int64_t f, int64_t from, struct segment *ret, size_t *ret_position)
+static bool find_first(const struct series *s, int64_t f, int64_t from, struct segment *ret,
+                       size_t *ret_position)
 {
     struct segment segment;
     bool found = false;
@@ -151,7 +152,8 @@ static void walk(struct walk *w, int64_t from)
     w->plan->to = t;
 }
 
-void series_extent(const struct series *s, int64_t frequency_s, int64_t from, int64_t to, struct series_plan *ret)
+void series_extent(const struct series *s, int64_t frequency_s, int64_t from, int64_t to,
+                   struct series_plan *ret)
 {
     struct walk w = {.series = s, .f = frequency_s, .to = MIN(to, TIME_LIMIT), .plan = ret};
     *ret = (struct series_plan){.count = 0};
@@ -200,6 +202,32 @@ void series_decode(const struct series_plan *plan, size_t count, double *out)
         size_t n = MIN(plan->runs[i].count, count);
         decode_run(&plan->runs[i], n, out);
         out += n;
+        count -= n;
+    }
+}
+
+static void add_run_stats(const struct series_run *run, size_t count, struct block_stats *total)
+{
+    double values[SEGMENT_BINS];
+    if (run->kind == RUN_GAP)
+        return;
+    if (run->kind == RUN_BLOCK && count == run->block->count) {
+        struct block_stats stats;
+        block_stats(run->block, &stats);
+        block_stats_add(total, &stats);
+        return;
+    }
+    decode_run(run, count, values); // runs other than gaps are not longer than a segment
+    block_stats_add_values(total, values, count);
+}
+
+void series_stats(const struct series_plan *plan, size_t count, struct block_stats *ret)
+{
+    ASSERT(count <= plan->count);
+    *ret = (struct block_stats){.valid = 0};
+    for (size_t i = 0; i < plan->run_count && count > 0; i++) {
+        size_t n = MIN(plan->runs[i].count, count);
+        add_run_stats(&plan->runs[i], n, ret);
         count -= n;
     }
 }

@@ -15,7 +15,8 @@ static size_t heap_bytes(size_t size_bytes)
     return size_bytes ? (size_bytes + sizeof(size_t) + 15) & ~(size_t)15 : 0;
 }
 
-// ---- open part --------------------------------------------------------------------------------------------------
+// ---- open part
+// --------------------------------------------------------------------------------------------------
 
 static size_t open_item_bytes(const struct series *s)
 {
@@ -145,7 +146,8 @@ static struct block *open_encode(const struct series *s)
     return block_encode_decimals(m, open_count(s), s->open_scale);
 }
 
-// ---- pieces -----------------------------------------------------------------------------------------------------
+// ---- pieces
+// -----------------------------------------------------------------------------------------------------
 
 static size_t piece_count(const struct series *s)
 {
@@ -283,7 +285,8 @@ static void merge_newest(struct series *s, const struct series_env *env)
     pieces_remove(s, env, first + 1, end);
 }
 
-// ---- segments ---------------------------------------------------------------------------------------------------
+// ---- segments
+// ---------------------------------------------------------------------------------------------------
 
 static bool newest_is_separate(const struct series *s)
 {
@@ -311,7 +314,8 @@ bool series_next_segment(const struct series *s, size_t *position, struct segmen
         end++;
     bool newest = s->len > 0 && items[first].start == s->start;
     *ret = (struct segment){.start = items[first].start,
-                            .len = newest ? s->len : items[end - 1].first_bin + (size_t)items[end - 1].block->count,
+                            .len = newest ? s->len
+                                          : items[end - 1].first_bin + (size_t)items[end - 1].block->count,
                             .cap = items[first].cap,
                             .first_piece = first,
                             .end_piece = end,
@@ -336,7 +340,8 @@ bool series_is_empty(const struct series *s)
     return s->len == 0 && piece_count(s) == 0;
 }
 
-// ---- late samples -----------------------------------------------------------------------------------------------
+// ---- late samples
+// -----------------------------------------------------------------------------------------------
 
 // Changes one value of a sealed piece; 'bin' may lie behind its end (the bins between become gaps).
 static void piece_set(struct piece *piece, const struct series_env *env, size_t bin, double v)
@@ -350,11 +355,13 @@ static void piece_set(struct piece *piece, const struct series_env *env, size_t 
     piece_replace_block(piece, env, block_encode(values, count));
 }
 
-// Puts v 'bins' bins in front of the segment that begins with this piece, when it stays within the size of a segment.
-static bool piece_prepend(struct series *s, const struct series_env *env, const struct segment *segment, size_t bins,
-                          double v)
+// Puts v 'bins' bins in front of the segment that begins with this piece, when it stays within the size of a
+// segment.
+static bool piece_prepend(struct series *s, const struct series_env *env, const struct segment *segment,
+                          size_t bins, double v)
 {
-    if (segment->has_open || segment->end_piece != segment->first_piece + 1 || bins + segment->len > SEGMENT_BINS)
+    if (segment->has_open || segment->end_piece != segment->first_piece + 1 ||
+        bins + segment->len > SEGMENT_BINS)
         return false;
     struct piece *piece = &s->pieces->items[segment->first_piece];
     double values[SEGMENT_BINS];
@@ -369,8 +376,8 @@ static bool piece_prepend(struct series *s, const struct series_env *env, const 
 }
 
 // A sample that no segment covers, older than 'next'. It goes in front of it, on its grid.
-static void write_in_front(struct series *s, const struct series_env *env, const struct segment *next, int64_t ts,
-                           double v)
+static void write_in_front(struct series *s, const struct series_env *env, const struct segment *next,
+                           int64_t ts, double v)
 {
     int64_t f = env->frequency_s;
     uint64_t bins = ((uint64_t)(next->start - ts) + (uint64_t)f - 1) / (uint64_t)f;
@@ -382,8 +389,8 @@ static void write_in_front(struct series *s, const struct series_env *env, const
     piece_insert(s, env, next->first_piece, piece);
 }
 
-static void segment_set(struct series *s, const struct series_env *env, const struct segment *segment, size_t bin,
-                        const struct series_value *value)
+static void segment_set(struct series *s, const struct series_env *env, const struct segment *segment,
+                        size_t bin, const struct series_value *value)
 {
     if (segment->has_open && bin >= s->open_first) {
         open_set(s, env, bin - s->open_first, value);
@@ -396,7 +403,8 @@ static void segment_set(struct series *s, const struct series_env *env, const st
 }
 
 // Any sample that is not newer than what is there: finds the newest segment that begins at or before ts.
-static void write_late(struct series *s, const struct series_env *env, int64_t ts, const struct series_value *value)
+static void write_late(struct series *s, const struct series_env *env, int64_t ts,
+                       const struct series_value *value)
 {
     struct segment segment, found, next;
     bool has_found = false, has_next = false;
@@ -414,7 +422,8 @@ static void write_late(struct series *s, const struct series_env *env, int64_t t
         write_in_front(s, env, &next, ts, value->value);
 }
 
-// ---- writing ----------------------------------------------------------------------------------------------------
+// ---- writing
+// ----------------------------------------------------------------------------------------------------
 
 struct series_value series_value_of(double v)
 {
@@ -463,7 +472,8 @@ static int64_t newest_bin(const struct series *s, int64_t f, int64_t ts)
     return MIN(ahead / f, (int64_t)SEGMENT_BINS);
 }
 
-void series_write(struct series *s, const struct series_env *env, int64_t ts, const struct series_value *value)
+void series_write(struct series *s, const struct series_env *env, int64_t ts,
+                  const struct series_value *value)
 {
     int64_t f = env->frequency_s;
     struct segment newest;
@@ -484,8 +494,8 @@ void series_write(struct series *s, const struct series_env *env, int64_t ts, co
     append(s, env, value);
 }
 
-void series_add_segment(struct series *s, const struct series_env *env, int64_t start, const double *values, size_t count,
-                        size_t cap)
+void series_add_segment(struct series *s, const struct series_env *env, int64_t start, const double *values,
+                        size_t count, size_t cap)
 {
     ASSERT(count > 0 && count <= cap && cap <= SEGMENT_BINS);
     begin_segment(s, env, 0);

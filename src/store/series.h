@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// One time series: one metric of one component of one host. How times become slots: docs/decisions/store-time-slots.md.
+// One time series: one metric of one component of one host. How times become slots:
+// docs/decisions/store-time-slots.md.
 //
-//     segment   up to 512 bins of f seconds, the unit that upstream calls a buffer: its first sample at ts gives
+//     segment   up to 512 bins of f seconds, the unit that upstream calls a buffer: its first sample at ts
+//     gives
 //               start = ts - f/2; bin i covers [start + i f, start + (i+1) f); time attributed to bin i is
 //               start + f/2 + i f. What debug shows and what free counts.
 //     piece     a sealed block of consecutive bins of one segment
@@ -11,13 +13,13 @@
 //     [piece 512][piece 512]    [piece 128][piece 128][open ...]
 //                                                      ^ open_first
 //
-// When the open array is full it becomes a piece; when a new segment begins, the pieces of the one before are merged
-// into one. Samples for older times go into their piece, which is replaced by a new block (MS-17); where no
-// segment covers them, into a new short segment in front of the next one.
+// When the open array is full it becomes a piece; when a new segment begins, the pieces of the one before are
+// merged into one. Samples for older times go into their piece, which is replaced by a new block (MS-17);
+// where no segment covers them, into a new short segment in front of the next one.
 //
-// The open array holds 4-byte integers m (value = m / 10^scale) as long as all values are short decimals, doubles
-// otherwise. Nothing here locks: a series is owned by its host and used under the host's lock, except for
-// series_plan results: they may be read without lock while the host is pinned (reclaim.h).
+// The open array holds 4-byte integers m (value = m / 10^scale) as long as all values are short decimals,
+// doubles otherwise. Nothing here locks: a series is owned by its host and used under the host's lock, except
+// for series_plan results: they may be read without lock while the host is pinned (reclaim.h).
 #ifndef STORE_SERIES_H
 #define STORE_SERIES_H
 
@@ -65,9 +67,9 @@ struct piece_list {
 };
 
 struct series {
-    int64_t start;     // of the newest segment; meaningless while len is 0
-    void *open;        // bins [open_first, len) of it
-    uint16_t len;      // bins of the newest segment; 0: there is none with an open part
+    int64_t start; // of the newest segment; meaningless while len is 0
+    void *open;    // bins [open_first, len) of it
+    uint16_t len;  // bins of the newest segment; 0: there is none with an open part
     uint16_t open_first;
     uint16_t open_cap; // values
     bool open_wide;    // doubles; else int32_t
@@ -79,18 +81,21 @@ struct series {
 // Any value, also from a double alone: finds out whether it is a short decimal.
 struct series_value series_value_of(double v);
 
-void series_write(struct series *s, const struct series_env *env, int64_t ts, const struct series_value *value);
+void series_write(struct series *s, const struct series_env *env, int64_t ts,
+                  const struct series_value *value);
 bool series_is_empty(const struct series *s);
 void series_release(struct series *s, const struct series_env *env);
-// Adds a finished segment, newer than all that is there (snapshots to come, and tests of odd shapes). cap >= count.
-void series_add_segment(struct series *s, const struct series_env *env, int64_t start, const double *values, size_t count,
-                        size_t cap);
+// Adds a finished segment, newer than all that is there (snapshots to come, and tests of odd shapes). cap >=
+// count.
+void series_add_segment(struct series *s, const struct series_env *env, int64_t start, const double *values,
+                        size_t count, size_t cap);
 // Removes whole segments from the oldest on that end before 'to'; returns how many.
 size_t series_free_before(struct series *s, const struct series_env *env, int64_t to);
 // Seals what is full or idle: the open part of a series without a sample since 'idle_before' becomes a piece.
 void series_seal_idle(struct series *s, const struct series_env *env, int64_t idle_before);
 
-// ---- segments, for debug and health ---------------------------------------------------------------------------
+// ---- segments, for debug and health
+// ---------------------------------------------------------------------------
 struct segment {
     int64_t start;
     size_t len, cap;
@@ -101,7 +106,8 @@ struct segment {
 bool series_next_segment(const struct series *s, size_t *position, struct segment *ret);
 bool series_newest_segment(const struct series *s, struct segment *ret);
 
-// ---- reading --------------------------------------------------------------------------------------------------
+// ---- reading
+// --------------------------------------------------------------------------------------------------
 enum run_kind { RUN_GAP, RUN_BLOCK, RUN_NARROW, RUN_WIDE };
 
 struct series_run {
@@ -121,11 +127,14 @@ struct series_plan {
 };
 
 // Range and number of values only.
-void series_extent(const struct series *s, int64_t frequency_s, int64_t from, int64_t to, struct series_plan *ret);
+void series_extent(const struct series *s, int64_t frequency_s, int64_t from, int64_t to,
+                   struct series_plan *ret);
 // The same with runs, in arena memory.
 void series_plan(const struct series *s, int64_t frequency_s, int64_t from, int64_t to, struct arena *arena,
                  struct series_plan *ret);
 // The first 'count' values of the plan.
 void series_decode(const struct series_plan *plan, size_t count, double *out);
+// Statistics of the first 'count' values. Whole blocks are not decoded: their sums stand in their headers.
+void series_stats(const struct series_plan *plan, size_t count, struct block_stats *ret);
 
 #endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// One compute node in the store: its levels (components), its series grouped by metric, and the line heads
+// that its sender was seen to use.
+//
+// A host is the unit of locking: everything in it but 'refs' is used under 'lock'. It is found through the
+// tree (tree.h), which hands out references; a host that was removed from the tree meanwhile has 'removed'
+// set and must be looked up again (MS-52).
+//
+// Level 0 is the host itself, others are components (parent 0) and sub-components. Names are numbers of the
+// store's name table. The series of one metric stand side by side in a group, in order of appearance; they
+// move when the group grows, so a head names a series by group and member.
+//
+// A head is the raw text of a line up to the blank before its fields. Senders repeat the order of their
+// lines, so each head remembers which one followed it; when that guess fails the head is looked up by its
+// hash.
+#ifndef STORE_HOST_H
+#define STORE_HOST_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "model/scope.h"
+#include "store/series.h"
+
+struct cluster;
+
+struct metric {
+    struct slice name;
+    struct slice cluster; // empty ptr NULL: all clusters
+    int64_t frequency_s;
+    enum aggregation aggregation;
+};
+
+#define LEVEL_HOST 0
+#define LEVEL_NONE UINT32_MAX
+#define NAME_MAX_BYTES                                                                                       \
+    255 // of clusters, hosts and components: they become file names and log fields (MS-38, MS-57)
+
+struct level {
+    uint32_t name;   // in the store's name table; of level 0 unused
+    uint32_t parent; // level
+    bool exists;     // false: emptied and removed; comes back with the next sample
+};
+
+struct group {
+    const struct metric *metric;
+    struct series *members;
+    uint32_t count, cap;
+};
+
+struct head {
+    struct head *next; // followed this one last time; may be NULL
+    uint32_t hash;
+    uint32_t member;
+    uint16_t group;
+    uint16_t len;
+    bool default_cluster; // has no cluster tag: valid only for batches whose default is this host's cluster
+                          // (MS-09)
+    char text[];
+};
+
+struct host {
+    struct cluster *cluster; // outlives the host
+    char *name;
+    atomic_uint refs;
+    pthread_mutex_t lock;
+    bool removed;
+    struct level *levels;
+    uint32_t level_count, level_cap;
+    struct group *groups;
+    uint16_t group_count, group_cap;
+    struct head **heads; // hash table, a power of two, at most two thirds full; NULL: none
+    uint32_t head_count, head_slots;
+    struct reclaim reclaim;
+    struct series_memory memory;
+};
+
+struct host *host_new(struct cluster *cluster, struct slice name); // with one reference
+struct host *host_ref(struct host *host);
+void host_unref(struct host *host); // NULL is fine
+
+// Level below 'parent'; LEVEL_NONE when it does not exist. *hint (may be NULL) is where the search begins and
+// becomes the place behind the find: names asked for in the order of their creation are found at once.
+uint32_t host_find_level(const struct host *host, uint32_t parent, uint32_t name, uint32_t *hint);
+uint32_t host_add_level(struct host *host, uint32_t parent, uint32_t name);    // existing one or new
+struct group *host_find_group(struct host *host, const struct metric *metric); // NULL: none
+struct group *host_add_group(struct host *host, const struct metric *metric);
+struct series *group_find(const struct group *group, uint32_t level,
+                          uint32_t *hint); // also an empty one; or NULL
+uint32_t host_add_member(struct host *host, struct group *group, uint32_t level); // existing one or new
+struct series_env host_env(struct host *host, const struct group *group);
+
+uint32_t head_hash(struct slice text);
+struct head *host_find_head(const struct host *host, struct slice text, uint32_t hash);
+// Nothing is added when the text is too long or there are too many.
+struct head *host_add_head(struct host *host, struct slice text, uint32_t hash, uint16_t group,
+                           uint32_t member, bool default_cluster);
+
+// After series were emptied: forgets empty series, levels without data or children (but 'keep' and its
+// ancestors, LEVEL_NONE: none) and all heads. Returns true when the host has nothing left but level 0.
+bool host_compact(struct host *host, uint32_t keep);
+uint64_t host_index_bytes(const struct host *host);
+
+#endif

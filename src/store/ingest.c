@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+// Line protocol into series (metric-store.md 3).
+//
+// Senders repeat the order of their lines. So the usual line costs one comparison of its head with the one
+// that followed last time, and a scan of value and time; the host stays locked over all its lines. Only what
+// is new or odd goes through the decoder.
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/mem.h"
+#include "codec/lineproto-scan.h"
+#include "codec/lineproto.h"
+#include "store/store-private.h"
+
+#define LINES_PER_LOCK 8192                  // then readers of the host get a chance
+#define SECONDS_LIMIT  INT64_C(100000000000) // larger timestamps are in other units (MS-07)
+#define DECIMAL_DIGITS 15                    // of a mantissa that surely is below 2^53
+
+struct batch {
+    struct store *store;
+    const struct store_write *write;
+    struct store_write_result *result;
+    struct lineproto_decoder *decoder;
+    struct time_bounds bounds; // for metrics of short interval; others may be later
+    struct host *host;         // locked and referenced; NULL: none
+    struct head *last;         // of the line before, in 'host'; NULL: unknown
+    bool default_matches;      // the batch's default cluster is that of 'host'
+    uint64_t lines_locked;
+    uint64_t rejected_syntax, rejected_name, rejected_old, rejected_future;
+};
+
+// A component name put together from tags.
+struct name_text {
+    char text[NAME_MAX_BYTES];
+    size_t len;
+    bool too_long;
+};
+
+// What the tags of a line say.
+struct address {
+    struct slice cluster, host;
+    bool has_cluster;
+    bool is_node, has_type; // a tag type=node; one of another type
+    struct name_text type, subtype;
+};
+
+// ---- the host at work
+// -------------------------------------------------------------------------------------------
+
+static void leave_host(struct batch *b)
+{
+    if (!b->host)
+        return;
+    pthread_mutex_unlock(&b->host->lock);
+    host_unref(b->host);
+    b->host = NULL;
+    b->last = NULL;
+    b->lines_locked = 0;
+}
+
+// Locks the host, which is made if need be. It may have been taken out of the tree between look-up and lock
+// (MS-52).
+static void enter_host(struct batch *b, struct slice cluster, struct slice name)
+{
+    if (b->host && slice_eq_cstr(name, b->host->name) && slice_eq_cstr(cluster, b->host->cluster->name))
+        return;
+    leave_host(b);
+    for (;;) {
+        struct host *host = store_add_host(b->store, cluster, name);
+        pthread_mutex_lock(&host->lock);
+        if (!host->removed) {
+            b->host = host;
+            break;
+        }
+        pthread_mutex_unlock(&host->lock);
+        host_unref(host);
+    }
+    b->default_matches = slice_eq_cstr(b->write->default_cluster, b->host->cluster->name);
+}
+
+static void store_sample(struct batch *b, struct group *group, uint32_t member, int64_t ts,
+                         const struct series_value *value)
+{
+    struct series_env env = host_env(b->host, group);
+    series_write(&group->members[member], &env, ts, value);
+    b->result->stored++;
+    b->lines_locked++;
+}
+
+static bool time_is_accepted(struct batch *b, int64_t ts, int64_t frequency_s)
+{
+    if (LIKELY(ts >= b->bounds.min && ts <= b->bounds.max))
+        return true;
+    bool old = ts < b->bounds.min;
+    if (!old && ts <= store_time_bounds(b->store, b->write->now_s, frequency_s).max)
+        return true;
+    *(old ? &b->rejected_old : &b->rejected_future) += 1;
+    return false;
+}
+
+// ---- predicted lines
+// --------------------------------------------------------------------------------------------
+
+// As lineproto_scan_value_time, but keeps the decimal digits as an integer, which is what series store.
+static ALWAYS_INLINE const char *scan_decimal_time(const char *p, const char *end,
+                                                   struct series_value *ret_value, int64_t *ret_ts)
+{
+    static const char wanted[] = " value=";
+    if (UNLIKELY(end - p < LINEPROTO_SCAN_MARGIN || memcmp(p, wanted, sizeof(wanted) - 1) != 0))
+        return NULL;
+    p += sizeof(wanted) - 1;
+    bool negative = *p == '-';
+    p += negative;
+    uint64_t mantissa = 0, ts = 0;
+    unsigned fraction = 0;
+    unsigned digits = lineproto_scan_number(&p, &mantissa);
+    if (UNLIKELY(digits == 0 || digits > DECIMAL_DIGITS))
+        return NULL;
+    if (*p == '.') {
+        p++;
+        fraction = lineproto_scan_number(&p, &mantissa);
+        if (UNLIKELY(fraction == 0 || digits + fraction > DECIMAL_DIGITS || fraction > BLOCK_MAX_SCALE))
+            return NULL;
+    }
+    if (UNLIKELY(*p != ' '))
+        return NULL;
+    p++;
+    if (UNLIKELY(lineproto_scan_number(&p, &ts) == 0 || *p != '\n'))
+        return NULL;
+    ret_value->decimal = true;
+    ret_value->m = negative ? -(int64_t)mantissa : (int64_t)mantissa;
+    ret_value->scale = (uint8_t)fraction;
+    *ret_ts = (int64_t)ts;
+    return p + 1;
+}
+
+// The head of the line at p: the one that followed last time, or any known one.
+static ALWAYS_INLINE struct head *recognize(struct batch *b, const char *p, const char *end)
+{
+    struct head *guess = b->last ? b->last->next : NULL;
+    if (LIKELY(guess && end - p > guess->len && memcmp(p, guess->text, guess->len) == 0 &&
+               p[guess->len] == ' '))
+        return guess;
+    size_t len = lineproto_scan_head(p, end);
+    if (len == 0)
+        return NULL;
+    struct slice text = slice_of(p, len);
+    struct head *head = host_find_head(b->host, text, head_hash(text));
+    if (head && b->last)
+        b->last->next = head;
+    return head;
+}
+
+// Stores as many lines as are known, from the front of what is unread.
+static void ingest_known(struct batch *b)
+{
+    struct slice rest = lineproto_unread(b->decoder);
+    const char *p = rest.ptr, *end = rest.ptr + rest.len;
+    int lines = 0;
+    while (p < end && b->lines_locked < LINES_PER_LOCK) {
+        struct series_value value;
+        int64_t ts;
+        struct head *head = recognize(b, p, end);
+        if (!head || (head->default_cluster && !b->default_matches))
+            break;
+        const char *next = scan_decimal_time(p + head->len, end, &value, &ts);
+        if (!next)
+            break;
+        if (UNLIKELY(ts >= SECONDS_LIMIT))
+            ts = lineproto_guess_seconds(ts);
+        struct group *group = &b->host->groups[head->group];
+        if (time_is_accepted(b, ts, group->metric->frequency_s))
+            store_sample(b, group, head->member, ts, &value);
+        b->last = head;
+        p = next;
+        lines++;
+    }
+    lineproto_advance(b->decoder, (size_t)(p - rest.ptr), lines);
+}
+
+// ---- other lines
+// ------------------------------------------------------------------------------------------------
+
+static void name_insert(struct name_text *name, size_t at, struct slice text)
+{
+    if (name->len + text.len > sizeof(name->text)) {
+        name->too_long = true;
+        return;
+    }
+    memmove(name->text + at + text.len, name->text + at, name->len - at);
+    memcpy(name->text + at, text.ptr, text.len);
+    name->len += text.len;
+}
+
+// Repeated tags: types are put in front, ids behind (3.2 step 6).
+static void read_tag(struct address *a, const struct lineproto_tag *tag)
+{
+    if (slice_eq_cstr(tag->key, "cluster")) {
+        a->cluster = tag->value;
+        a->has_cluster = true;
+    } else if (slice_eq_cstr(tag->key, "hostname") || slice_eq_cstr(tag->key, "host")) {
+        a->host = tag->value;
+    } else if (slice_eq_cstr(tag->key, "type") && slice_eq_cstr(tag->value, "node")) {
+        a->is_node = true;
+    } else if (slice_eq_cstr(tag->key, "type")) {
+        name_insert(&a->type, 0, tag->value);
+        a->has_type = true;
+    } else if (slice_eq_cstr(tag->key, "type-id")) {
+        name_insert(&a->type, a->type.len, tag->value);
+    } else if (slice_eq_cstr(tag->key, "stype")) {
+        name_insert(&a->subtype, 0, tag->value);
+    } else if (slice_eq_cstr(tag->key, "stype-id")) {
+        name_insert(&a->subtype, a->subtype.len, tag->value);
+    }
+}
+
+static bool leaves_directory(struct slice name)
+{
+    return slice_contains(name, SLICE_LITERAL("..")) || slice_find_byte(name, '/') >= 0 ||
+           slice_find_byte(name, '\\') >= 0;
+}
+
+// Names that could not become a directory (MS-10, MS-57).
+static bool is_unusable(struct slice name)
+{
+    return name.len == 0 || name.len > NAME_MAX_BYTES || slice_eq_cstr(name, ".");
+}
+
+static int read_value(const struct lineproto_entry *entry, struct slice host, double *ret_value,
+                      struct error *err)
+{
+    for (size_t i = 0; i < entry->field_count; i++) {
+        const struct lineproto_field *field = &entry->fields[i];
+        const struct lineproto_value *v = &field->value;
+        if (!slice_eq_cstr(field->key, "value"))
+            return error_set_at(err, ERR_INVALID, entry->line, 0, "host %.*s: unknown field: '%.*s'",
+                                SLICE_FMT(host), SLICE_FMT(field->key));
+        if (v->kind == LINEPROTO_FLOAT)
+            *ret_value = v->f64;
+        else if (v->kind == LINEPROTO_INT)
+            *ret_value = (double)v->i64;
+        else if (v->kind == LINEPROTO_UINT)
+            *ret_value = (double)v->u64;
+        else
+            return error_set_at(err, ERR_INVALID, entry->line, 0,
+                                "host %.*s: unsupported value type in message: %s", SLICE_FMT(host),
+                                v->kind == LINEPROTO_BOOL ? "bool" : "string");
+    }
+    return 0;
+}
+
+static uint32_t add_level(struct batch *b, const struct address *a)
+{
+    struct slice type = slice_of(a->type.text, a->type.len);
+    struct slice subtype = slice_of(a->subtype.text, a->subtype.len);
+    uint32_t level = host_add_level(b->host, LEVEL_HOST, intern_add(b->store->names, type));
+    return subtype.len ? host_add_level(b->host, level, intern_add(b->store->names, subtype)) : level;
+}
+
+// Remembers the head of a line that is stored, for the next batch.
+static void learn(struct batch *b, const struct lineproto_entry *entry, const struct address *a,
+                  const struct group *group, uint32_t member)
+{
+    uint32_t hash = head_hash(entry->head);
+    struct head *head = host_find_head(b->host, entry->head, hash);
+    if (!head)
+        head = host_add_head(b->host, entry->head, hash, (uint16_t)(group - b->host->groups), member,
+                             !a->has_cluster);
+    if (head && b->last)
+        b->last->next = head;
+    b->last = head;
+}
+
+static void store_entry(struct batch *b, const struct lineproto_entry *entry, const struct address *a,
+                        double v)
+{
+    const struct metric *metric = store_find_metric(b->store, a->cluster, entry->measurement);
+    if (!metric) { // configured for other clusters only
+        b->result->skipped++;
+        return;
+    }
+    int64_t ts = entry->has_timestamp ? lineproto_guess_seconds(entry->timestamp) : b->write->now_s;
+    if (!time_is_accepted(b, ts, metric->frequency_s))
+        return;
+    bool on_host = a->type.len == 0;
+    enter_host(b, a->cluster, a->host);
+    uint32_t level = on_host ? LEVEL_HOST : add_level(b, a);
+    struct group *group = host_add_group(b->host, metric);
+    uint32_t member = host_add_member(b->host, group, level);
+    struct series_value value = series_value_of(v);
+    store_sample(b, group, member, ts, &value);
+    learn(b, entry, a, group, member);
+}
+
+static int ingest_entry(struct batch *b, const struct lineproto_entry *entry, struct error *err)
+{
+    struct address a = {.cluster = b->write->default_cluster, .host = SLICE_EMPTY};
+    double v = 0;
+    for (size_t i = 0; i < entry->tag_count; i++)
+        read_tag(&a, &entry->tags[i]);
+    if (a.is_node && !a.has_type) // type=node: no selector, whatever the ids say (MS-11)
+        a.type = a.subtype = (struct name_text){.len = 0};
+    if (leaves_directory(a.cluster) || leaves_directory(a.host)) {
+        b->rejected_name++;
+        return 0;
+    }
+    int rc = read_value(entry, a.host, &v, err);
+    if (rc)
+        return rc;
+    if (is_unusable(a.cluster) || is_unusable(a.host) || a.type.too_long || a.subtype.too_long)
+        b->rejected_name++;
+    else
+        store_entry(b, entry, &a, v);
+    return 0;
+}
+
+// ---- a batch
+// ----------------------------------------------------------------------------------------------------
+
+static bool is_wanted(void *ctx, struct slice measurement)
+{
+    struct batch *b = ctx;
+    bool wanted = hashmap_has(b->store->metric_names, measurement);
+    b->result->skipped += !wanted;
+    return wanted;
+}
+
+static void note_error(struct batch *b, const struct error *err)
+{
+    b->rejected_syntax++;
+    if (b->result->error_count++ == 0)
+        b->result->first_error = *err;
+}
+
+static void ingest_lines(struct batch *b)
+{
+    struct lineproto_entry entry;
+    for (;;) {
+        struct error err = ERROR_INIT;
+        if (b->host)
+            ingest_known(b);
+        if (b->lines_locked >= LINES_PER_LOCK)
+            leave_host(b);
+        int rc = lineproto_next(b->decoder, &entry, is_wanted, b, &err);
+        if (rc == 0)
+            break;
+        if (rc > 0)
+            rc = ingest_entry(b, &entry, &err);
+        if (rc < 0)
+            note_error(b, &err);
+    }
+    leave_host(b);
+    if (lineproto_rest(b->decoder).len > 0) {
+        struct error err = ERROR_INIT;
+        ignore_result(error_set(&err, ERR_INVALID, "the body broke off within a line"));
+        note_error(b, &err);
+    }
+}
+
+static void count_batch(struct batch *b)
+{
+    struct store_counters *c = &b->store->counters;
+    b->result->rejected = b->rejected_syntax + b->rejected_name + b->rejected_old + b->rejected_future;
+    store_count(&c->stored, b->result->stored);
+    store_count(&c->skipped, b->result->skipped);
+    store_count(&c->rejected_syntax, b->rejected_syntax);
+    store_count(&c->rejected_name, b->rejected_name);
+    store_count(&c->rejected_old, b->rejected_old);
+    store_count(&c->rejected_future, b->rejected_future);
+    store_count(&c->batches, 1);
+}
+
+int store_ingest(struct store *store, const struct store_write *write, struct store_write_result *ret)
+{
+    struct batch b = {.store = store,
+                      .write = write,
+                      .result = ret,
+                      .decoder = lineproto_decoder_new(store->options.max_line_bytes),
+                      .bounds = store_time_bounds(store, write->now_s, 0)};
+    *ret = (struct store_write_result){.stored = 0};
+    lineproto_decoder_reset(b.decoder, write->body, !write->truncated);
+    ingest_lines(&b);
+    lineproto_decoder_free(&b.decoder);
+    count_batch(&b);
+    return ret->error_count ? ERR_INVALID : 0;
+}

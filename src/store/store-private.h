@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// What the files of the engine share behind store.h: the tree of clusters and hosts, the metric table,
+// counters.
+//
+// Lock order: tree_lock before a host's lock; no thread holds two hosts. A host is looked up under tree_lock,
+// referenced, and used after tree_lock was given back.
+#ifndef STORE_STORE_PRIVATE_H
+#define STORE_STORE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/hashmap.h"
+#include "base/intern.h"
+#include "store/host.h"
+#include "store/store.h"
+
+// Clusters live as long as the store, so hosts may point to them.
+struct cluster {
+    char *name;
+    struct hashmap *hosts; // name -> struct host; the tree holds one reference of each
+    bool exists;           // false: emptied and removed; comes back with the next sample
+};
+
+// Since the start; relaxed, because nothing is concluded from one about another.
+struct store_counters {
+    atomic_uint_fast64_t stored, skipped, rejected_syntax, rejected_name, rejected_old, rejected_future,
+        batches, freed, queries;
+};
+
+struct store {
+    struct store_options options; // with defaults filled in; 'metrics' is NULL
+    struct metric *metrics;       // sorted by name, those of one cluster before the one of all clusters
+    size_t metric_count;
+    struct hashmap *metric_names; // name -> first metric of that name
+    struct intern *names;         // of components
+    pthread_rwlock_t tree_lock;   // clusters and their hosts
+    struct hashmap *clusters;     // name -> struct cluster
+    struct store_counters counters;
+};
+
+static inline void store_count(atomic_uint_fast64_t *counter, uint64_t n)
+{
+    if (n)
+        atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+// The metric as the cluster has it (MS-54); NULL: not configured.
+const struct metric *store_find_metric(const struct store *store, struct slice cluster, struct slice name);
+// Referenced, not locked; NULL when there is none.
+struct host *store_find_host(struct store *store, struct slice cluster, struct slice host);
+struct host *store_add_host(struct store *store, struct slice cluster, struct slice host);
+// All hosts of a cluster, or of all (name.ptr NULL), referenced, sorted by cluster and name; heap, the caller
+// unrefs each.
+struct host **store_list_hosts(struct store *store, struct slice cluster, size_t *ret_count);
+// Takes hosts without levels and data out of the tree, and clusters that become empty with 'clusters'.
+void store_remove_empty(struct store *store, struct slice cluster, bool clusters);
+
+// Samples outside are refused (MS-16): older than the retention, or too far ahead of the arrival.
+struct time_bounds {
+    int64_t min, max;
+};
+struct time_bounds store_time_bounds(const struct store *store, int64_t now_s, int64_t frequency_s);
+
+#endif
