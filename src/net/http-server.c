@@ -58,8 +58,10 @@ enum phase {
     PHASE_ANSWERED, // handler has run
 };
 
+// The threads with their event loops: one daemon each, all with the same certificate.
 struct engine {
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon **daemons;
+    unsigned count, next; // next: where the search for the emptiest one begins
     _Atomic bool started;
     char first_log_line[256]; // of the library while it starts: tells why it does not. Not touched afterwards
 };
@@ -85,6 +87,7 @@ struct http_server {
 struct connection {
     struct http_server *server;
     struct MHD_Connection *mhd;
+    int fd;              // the library's
     struct arena *arena; // cleared after each request
     struct buf body;     // collected pieces
     char peer[64];
@@ -194,6 +197,7 @@ static void look_at_head(struct connection *c, const char *method)
     read_content_length(c);
     c->phase = PHASE_BODY;
     if (c->bad_target) {
+        c->req.path = slice_from_cstr(c->target); // for logs
         http_set_text(&c->resp, 400, "400 Bad Request");
         refuse(c);
     } else if (c->content_length != LENGTH_UNKNOWN && c->content_length > c->server->options.max_body_bytes) {
@@ -203,6 +207,17 @@ static void look_at_head(struct connection *c, const char *method)
         if (!c->route)
             refuse(c);
     }
+}
+
+// The library polls for edges and takes a short read for the end of what is there. An end of file that came
+// together with the last bytes has no edge of its own and would be noticed only when the connection is idle
+// too long. Shutting down the reading side, which the peer has ended already, makes one.
+static void notice_end_of_file(const struct connection *c)
+{
+    char byte;
+
+    if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        ignore_result(shutdown(c->fd, SHUT_RD) < 0); // gone altogether: the library gets its event anyway
 }
 
 static void run_handler(struct connection *c)
@@ -244,6 +259,8 @@ static enum MHD_Result take_body(struct connection *c, const char *bytes, size_t
             http_set_text(&c->resp, 503, "out of memory");
             refuse(c);
         }
+        if (c->received < c->content_length) // which is the greatest number while unknown
+            notice_end_of_file(c);
     }
     return MHD_YES;
 }
@@ -462,6 +479,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_c
     http_response_release(&c->resp);
     http_response_init(&c->resp);
     reset_request(c);
+    if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        notice_end_of_file(c);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
@@ -485,6 +504,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
     c = NEW(struct connection);
     c->server = cls;
     c->mhd = mhd;
+    c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     c->arena = arena_new(ARENA_MAX);
     buf_init(&c->body, c->server->options.max_body_bytes);
     http_format_peer(addr ? addr->client_addr : NULL, c->peer, sizeof(c->peer));
@@ -496,19 +516,45 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 
 // ---- life of the server -----------------------------------------------------------------------------------
 
-static unsigned connections_of(struct MHD_Daemon *daemon)
+static unsigned daemon_connections(struct MHD_Daemon *daemon)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
 
     return info ? info->num_connections : 0;
 }
 
+static unsigned connections_of(const struct engine *engine)
+{
+    unsigned sum = 0;
+
+    for (unsigned i = 0; i < engine->count; i++)
+        sum += daemon_connections(engine->daemons[i]);
+    return sum;
+}
+
+// The daemon with the fewest connections; among equals they take turns, because new ones are counted a little
+// later.
+static struct MHD_Daemon *emptiest(struct engine *engine)
+{
+    unsigned first = engine->next++ % engine->count;
+    struct MHD_Daemon *best = engine->daemons[first];
+
+    for (unsigned k = 1; k < engine->count; k++) {
+        struct MHD_Daemon *daemon = engine->daemons[(first + k) % engine->count];
+
+        if (daemon_connections(daemon) < daemon_connections(best))
+            best = daemon;
+    }
+    return best;
+}
+
 static void engine_free(struct engine **engine)
 {
     if (!*engine)
         return;
-    if ((*engine)->daemon)
-        MHD_stop_daemon((*engine)->daemon); // joins its threads
+    for (unsigned i = 0; i < (*engine)->count; i++)
+        MHD_stop_daemon((*engine)->daemons[i]); // joins its thread
+    mem_free((*engine)->daemons);
     mem_free(*engine);
     *engine = NULL;
 }
@@ -516,11 +562,11 @@ static void engine_free(struct engine **engine)
 // With the lock held.
 static unsigned all_connections(const struct http_server *server)
 {
-    unsigned sum = connections_of(server->engine->daemon);
+    unsigned sum = connections_of(server->engine);
 
     for (size_t i = 0; i < MAX_RETIRED; i++)
         if (server->retired[i])
-            sum += connections_of(server->retired[i]->daemon);
+            sum += connections_of(server->retired[i]);
     return sum;
 }
 
@@ -531,7 +577,7 @@ static bool server_has_room(void *ctx)
     pthread_mutex_lock(&server->lock);
     unsigned now = all_connections(server);
     for (size_t i = 0; i < MAX_RETIRED; i++)
-        if (server->retired[i] && connections_of(server->retired[i]->daemon) == 0)
+        if (server->retired[i] && connections_of(server->retired[i]) == 0)
             engine_free(&server->retired[i]);
     pthread_mutex_unlock(&server->lock);
     return now < server->options.max_connections;
@@ -542,7 +588,7 @@ static void server_accepted(void *ctx, int fd, const struct sockaddr *addr, sock
     struct http_server *server = ctx;
 
     pthread_mutex_lock(&server->lock);
-    if (MHD_add_connection(server->engine->daemon, fd, addr, len) == MHD_NO) // has closed the descriptor
+    if (MHD_add_connection(emptiest(server->engine), fd, addr, len) == MHD_NO) // has closed the descriptor
         count(&server->stats.accept_errors, 1);
     pthread_mutex_unlock(&server->lock);
 }
@@ -592,12 +638,19 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, struct engine
     // The library's own limit is only a second fence: it would close connections where ours lets them wait.
     return MHD_start_daemon(
         flags | (cert ? MHD_USE_TLS : 0u), 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER,
-        keep_log_line, engine, MHD_OPTION_THREAD_POOL_SIZE, o->threads, MHD_OPTION_CONNECTION_LIMIT,
-        o->max_connections + 64 * o->threads + 1024, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)o->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->max_header_bytes,
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_ARRAY,
-        cert ? tls_options : no_options, MHD_OPTION_END);
+        keep_log_line, engine, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
+        o->max_connections + 1024, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->max_header_bytes, MHD_OPTION_URI_LOG_CALLBACK, on_target,
+        server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_ARRAY, cert ? tls_options : no_options, MHD_OPTION_END);
+}
+
+static int error_of_start(const struct http_server_options *o, const char *why, struct error *err)
+{
+    if (o->cert_file)
+        return error_set(err, ERR_INVALID, "tls: cannot use certificate '%s' with key '%s': %s", o->cert_file,
+                         o->key_file, why);
+    return error_set(err, ERR_IO, "cannot start the HTTP server: %s", why);
 }
 
 static int engine_new(struct http_server *server, struct engine **ret_engine, struct error *err)
@@ -611,14 +664,16 @@ static int engine_new(struct http_server *server, struct engine **ret_engine, st
     read_pem(o->key_file, &key, &ret, err);
     if (ret < 0)
         goto out;
-    engine->daemon = start_daemon(server, engine, o->cert_file ? buf_cstr(&cert) : NULL,
-                                  o->key_file ? buf_cstr(&key) : NULL);
-    if (!engine->daemon) {
-        ret = o->cert_file
-                  ? error_set(err, ERR_INVALID, "tls: cannot use certificate '%s' with key '%s': %s",
-                              o->cert_file, o->key_file, engine->first_log_line)
-                  : error_set(err, ERR_IO, "cannot start the HTTP server: %s", engine->first_log_line);
-        goto out;
+    engine->daemons = NEW_ARRAY(struct MHD_Daemon *, o->threads);
+    while (engine->count < o->threads) {
+        struct MHD_Daemon *daemon = start_daemon(server, engine, o->cert_file ? buf_cstr(&cert) : NULL,
+                                                 o->key_file ? buf_cstr(&key) : NULL);
+
+        if (!daemon) {
+            ret = error_of_start(o, engine->first_log_line, err);
+            goto out;
+        }
+        engine->daemons[engine->count++] = daemon;
     }
     atomic_store_explicit(&engine->started, true, memory_order_release);
     *ret_engine = engine;

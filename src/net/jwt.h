@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Ed25519 (EdDSA) JSON web tokens in compact form, on OpenSSL. Check order and error texts: spec metric-store.md 6.
+// Ed25519 (EdDSA) JSON web tokens in compact form, on OpenSSL. Check order and error texts: spec
+// metric-store.md 6.
 #ifndef NET_JWT_H
 #define NET_JWT_H
 
@@ -23,7 +24,8 @@ struct jwt_claims {
 
 // Public key: standard Base64 of 32 bytes. ERR_INVALID for a bad alphabet or a wrong length.
 int jwt_public_key_new(const char *base64, struct jwt_key **ret_key, struct error *err) MUST_CHECK;
-// Private key as upstream keeps it: standard Base64 of 64 bytes (seed, then public key), or of the 32-byte seed.
+// Private key as upstream keeps it: standard Base64 of 64 bytes (seed, then public key), or of the 32-byte
+// seed.
 int jwt_private_key_new(const char *base64, struct jwt_key **ret_key, struct error *err) MUST_CHECK;
 void jwt_key_free(struct jwt_key **key);
 

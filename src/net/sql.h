@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// SQL behind a small interface: prepared statements, typed rows, numbered schema steps, one writer and several
-// readers. SQLite (WAL mode) today; sql-sqlite.c is the only includer of sqlite3.h, and MariaDB fits behind the same
-// operations (struct sql_driver in sql-private.h).
+// SQL behind a small interface: prepared statements, typed rows, numbered schema steps, one writer and
+// several readers. SQLite (WAL mode) today; sql-sqlite.c is the only includer of sqlite3.h, and MariaDB fits
+// behind the same operations (struct sql_driver in sql-private.h).
 //
-// A struct sql_conn is used by one thread at a time; a pool hands out one writer and several readers. Statements
-// are cached per connection by their text. Locked databases are waited for up to busy_timeout_ms, then ERR_BUSY;
-// a full disk is ERR_NO_SPACE.
+// A struct sql_conn is used by one thread at a time; a pool hands out one writer and several readers.
+// Statements are cached per connection by their text. Locked databases are waited for up to busy_timeout_ms,
+// then ERR_BUSY; a full disk is ERR_NO_SPACE.
 #ifndef NET_SQL_H
 #define NET_SQL_H
 
@@ -27,20 +27,23 @@ struct sql_options {
     bool create;             // make the file when it is missing
 };
 
-int sql_pool_open(const struct sql_options *options, struct sql_pool **ret_pool, struct error *err) MUST_CHECK;
+int sql_pool_open(const struct sql_options *options, struct sql_pool **ret_pool,
+                  struct error *err) MUST_CHECK;
 void sql_pool_close(struct sql_pool **pool);
 // The writer is one connection under a mutex: take, use, give back soon. Readers wait until one is free.
 struct sql_conn *sql_take_writer(struct sql_pool *pool);
 struct sql_conn *sql_take_reader(struct sql_pool *pool);
 void sql_give_back(struct sql_conn **conn);
 
-int sql_exec(struct sql_conn *conn, const char *sql, struct error *err) MUST_CHECK; // several statements, no result
-int sql_begin(struct sql_conn *conn, struct error *err) MUST_CHECK;                 // IMMEDIATE
+int sql_exec(struct sql_conn *conn, const char *sql,
+             struct error *err) MUST_CHECK;                         // several statements, no result
+int sql_begin(struct sql_conn *conn, struct error *err) MUST_CHECK; // IMMEDIATE
 int sql_commit(struct sql_conn *conn, struct error *err) MUST_CHECK;
 void sql_rollback(struct sql_conn *conn); // does nothing outside a transaction
 
 // A prepared statement, reset and unbound; owned by the connection, valid until it is prepared again.
-int sql_prepare(struct sql_conn *conn, const char *sql, struct sql_stmt **ret_stmt, struct error *err) MUST_CHECK;
+int sql_prepare(struct sql_conn *conn, const char *sql, struct sql_stmt **ret_stmt,
+                struct error *err) MUST_CHECK;
 // Parameters are numbered from 1. Text and blobs are copied.
 void sql_bind_int(struct sql_stmt *stmt, int index, int64_t v);
 void sql_bind_double(struct sql_stmt *stmt, int index, double v);
@@ -53,7 +56,8 @@ int64_t sql_column_int(struct sql_stmt *stmt, int column);
 double sql_column_double(struct sql_stmt *stmt, int column);
 struct slice sql_column_text(struct sql_stmt *stmt, int column); // also from BLOB
 bool sql_column_is_null(struct sql_stmt *stmt, int column);
-void sql_finish(struct sql_stmt *stmt); // reset: ends the read; call it when rows are left or the row is used up
+void sql_finish(
+    struct sql_stmt *stmt); // reset: ends the read; call it when rows are left or the row is used up
 
 int64_t sql_last_insert_id(struct sql_conn *conn);
 int64_t sql_changes(struct sql_conn *conn);
@@ -63,7 +67,9 @@ struct sql_migration {
     int version;
     const char *sql;
 };
-int sql_schema_version(struct sql_conn *conn, int *ret_version, bool *ret_dirty, struct error *err) MUST_CHECK;
-int sql_migrate(struct sql_conn *conn, const struct sql_migration *steps, size_t count, struct error *err) MUST_CHECK;
+int sql_schema_version(struct sql_conn *conn, int *ret_version, bool *ret_dirty,
+                       struct error *err) MUST_CHECK;
+int sql_migrate(struct sql_conn *conn, const struct sql_migration *steps, size_t count,
+                struct error *err) MUST_CHECK;
 
 #endif
