@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Cluster descriptions: cluster.json (job-archive.md 3). Immutable after loading; owned by struct cluster_set.
+// Cluster descriptions: cluster.json (job-archive.md 3). Immutable after loading; owned by struct
+// cluster_set.
 #ifndef MODEL_CLUSTER_H
 #define MODEL_CLUSTER_H
 
@@ -27,7 +28,8 @@ struct metric_config {
     double peak, normal, caution, alert;
     const char *energy;    // "power", "energy" or ""
     const char *footprint; // "avg", "min", "max" or ""
-    bool restricted, lower_is_better;
+    bool restricted;       // on a sub-cluster: the override's if there is one, else the cluster's
+    bool lower_is_better;
 };
 
 struct metric_value {
@@ -63,11 +65,12 @@ struct cluster {
 
 struct cluster_set; // all clusters of a configuration epoch, ascending by name
 
-// Reads <root>/<name>/cluster.json for every directory below root (job-archive.md 2.1: those starting with '.' and those
-// without cluster.json are skipped). Error texts of 3.2. 'warn' gets one line per oddity (3.2 "not checked"); may be NULL.
+// Reads <root>/<name>/cluster.json for every directory below root (job-archive.md 2.1: those starting with
+// '.' and those without cluster.json are skipped). Error texts of 3.2. 'warn' gets one line per oddity (3.2
+// "not checked", and 3.4); may be NULL.
 int cluster_set_load(const char *root, void (*warn)(void *ctx, const char *text), void *ctx,
                      struct cluster_set **ret_set, struct error *err) MUST_CHECK;
-// One description from text (tests, tools).
+// One description from text (tests, tools); directory_name NULL: any name is right.
 int cluster_set_load_text(struct slice text, const char *directory_name, struct cluster_set **ret_set,
                           struct error *err) MUST_CHECK;
 void cluster_set_free(struct cluster_set **set);
@@ -75,7 +78,8 @@ size_t cluster_set_count(const struct cluster_set *set);
 const struct cluster *cluster_set_at(const struct cluster_set *set, size_t index);
 const struct cluster *cluster_find(const struct cluster_set *set, struct slice name); // NULL when unknown
 const struct subcluster *subcluster_find(const struct cluster *cluster, struct slice name);
-const struct subcluster *subcluster_of_host(const struct cluster *cluster, struct slice host); // 3.5; NULL when none
+const struct subcluster *subcluster_of_host(const struct cluster *cluster,
+                                            struct slice host); // 3.5; NULL when none
 const struct metric_config *metric_find(const struct metric_config *metrics, size_t count, struct slice name);
 // 3.6: sub-cluster of a job; error texts of that section. 'given' may be empty.
 int subcluster_assign(const struct cluster_set *set, struct slice cluster, struct slice given,
