@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+/// <reference types="svelte" />
+/// <reference types="vite/client" />
