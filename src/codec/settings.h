@@ -23,7 +23,8 @@ struct settings_file;
 
 // A missing file (or path "") gives an empty set of sections, as upstream; syntax errors are errors with
 // position. A relative "-file" path is looked up in the working directory, then beside the main file. A
-// reference that cannot be read is an error that names it.
+// reference that cannot be read is an error that names it, as is a section that is given both ways. The top
+// level must be an object or null; the sections may be anything (settings_decode checks).
 int settings_load(const char *path, struct settings_file **ret_file, struct error *err) MUST_CHECK;
 int settings_load_text(struct slice text, const char *name, struct settings_file **ret_file,
                        struct error *err) MUST_CHECK;
@@ -35,7 +36,7 @@ size_t settings_section_count(const struct settings_file *file);
 struct slice settings_section_name(const struct settings_file *file, size_t index);
 
 // ---- typed tables
-// -------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------
 enum setting_type {
     SETTING_STRING,      // const char *  (in the arena; never NULL, "" when absent)
     SETTING_BOOL,        // bool
@@ -55,7 +56,8 @@ struct setting_list {
 enum setting_flags {
     SETTING_REQUIRED = 1 << 0,
     SETTING_RELOADABLE = 1 << 1,
-    SETTING_SECRET = 1 << 2, // -print-config shows ***
+    SETTING_SECRET = 1 << 2,   // -print-config shows ***
+    SETTING_NULLABLE = 1 << 3, // null leaves the default also in SETTINGS_SCHEMA
 };
 
 struct setting {
@@ -71,18 +73,24 @@ struct setting {
 };
 
 enum settings_mode {
-    SETTINGS_STRICT,  // an unknown key is an error: json: unknown field "x"
-    SETTINGS_LENIENT, // an unknown key is a warning through 'warn'
-    SETTINGS_IGNORE   // unknown keys are ignored
+    SETTINGS_STRICT,  // as Go's strict decoder: an unknown key is an error: json: unknown field "x"
+    SETTINGS_SCHEMA,  // STRICT behind a JSON schema (metric-store.md 2.2): besides, null is an error unless
+                      // SETTING_NULLABLE, and a required key must be spelled exactly
+    SETTINGS_LENIENT, // unknown keys are skipped; settings_warn_unknown tells of them
+    SETTINGS_IGNORE   // unknown keys are skipped and nobody wants to know
 };
 
 // Fills *ret (a struct described by 'fields') from 'section' (NULL: defaults only). Keys match
-// case-insensitively; null leaves the default. 'origin' names the file in errors. Memory comes from 'arena'.
+// case-insensitively, the last of several wins; null leaves the default; 60.0 is no integer. 'origin' (may be
+// NULL) names the file in errors, which read: <origin>:<line>:<column>: key 'a.b': expected string, but got
+// number. Memory comes from 'arena'; RAW values point into the document of 'section'. On failure *ret is
+// undefined.
 int settings_decode(const struct setting *fields, const struct json_value *section, const char *origin,
                     enum settings_mode mode, struct arena *arena, void *ret, struct error *err) MUST_CHECK;
-// Warnings (unknown keys in lenient mode) of the last decode go here, one line each; default: dropped.
+// Calls 'warn' with one line for each unknown key of 'section', nested tables included.
 typedef void settings_warn_fn(void *ctx, const char *text);
-void settings_set_warn(struct settings_file *file, settings_warn_fn *warn, void *ctx);
+void settings_warn_unknown(const struct setting *fields, const struct json_value *section, const char *origin,
+                           settings_warn_fn *warn, void *ctx);
 
 // The effective values as JSON (pretty, with two blanks), for -print-config.
 void settings_print(const struct setting *fields, const void *values, int indent, struct buf *out);
