@@ -28,6 +28,8 @@ int jwt_public_key_new(const char *base64, struct jwt_key **ret_key, struct erro
 // seed.
 int jwt_private_key_new(const char *base64, struct jwt_key **ret_key, struct error *err) MUST_CHECK;
 void jwt_key_free(struct jwt_key **key);
+// A fresh random pair in the form that the two functions above read; both on the heap.
+int jwt_generate_keys(char **ret_public_base64, char **ret_private_base64, struct error *err) MUST_CHECK;
 
 // ERR_DENIED with the text that the client gets. Slices of *ret_claims lie in the arena. now_s: Unix seconds.
 int jwt_verify(const struct jwt_key *key, struct slice token, int64_t now_s, struct arena *arena,

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "backend/own-metrics.h"
+
+#include "base/log.h"
+
+enum sample_kind { COUNTER, GAUGE };
+
+struct sample {
+    const char *name;
+    enum sample_kind kind;
+    const char *help;
+    uint64_t value;
+};
+
+static void put_samples(struct buf *out, const struct sample *samples, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct sample *s = &samples[i];
+        buf_printf(out, "# TYPE %s %s\n# HELP %s %s\n%s%s %llu\n", s->name,
+                   s->kind == COUNTER ? "counter" : "gauge", s->name, s->help, s->name,
+                   s->kind == COUNTER ? "_total" : "", (unsigned long long)s->value);
+    }
+}
+
+static void put_http(struct buf *out, struct http_server *server)
+{
+    struct http_server_stats s = {0};
+    if (server)
+        http_server_stats(server, &s);
+    const struct sample samples[] = {
+        {"cc_backend_http_requests", COUNTER, "requests answered", s.requests},
+        {"cc_backend_http_client_errors", COUNTER, "answers with status 4xx", s.responses_4xx},
+        {"cc_backend_http_server_errors", COUNTER, "answers with status 5xx", s.responses_5xx},
+        {"cc_backend_http_received_bytes", COUNTER, "bytes of bodies received", s.bytes_in},
+        {"cc_backend_http_sent_bytes", COUNTER, "bytes of bodies sent", s.bytes_out},
+        {"cc_backend_http_refused_bodies", COUNTER, "bodies over the limit", s.refused_bodies},
+        {"cc_backend_http_aborted_requests", COUNTER, "requests that broke off", s.aborted_requests},
+        {"cc_backend_http_connections", GAUGE, "open connections", s.connections_now}};
+    put_samples(out, samples, ARRAY_LEN(samples));
+}
+
+static void put_jobs(struct buf *out, const struct jobs *jobs)
+{
+    struct job_writer_stats w;
+    struct archiver_stats a;
+    job_writer_stats(jobs->writer, &w);
+    archiver_stats(jobs->archiver, &a);
+    const struct sample samples[] = {
+        {"cc_backend_db_operations", COUNTER, "operations of the writer thread", w.operations},
+        {"cc_backend_db_refused", COUNTER, "operations that were refused or failed", w.failed},
+        {"cc_backend_db_commits", COUNTER, "transactions; operations per transaction is the group size",
+         w.commits},
+        {"cc_backend_db_largest_batch", GAUGE, "most operations in one transaction", w.largest_batch},
+        {"cc_backend_archived_jobs", COUNTER, "jobs written to the archive", a.archived},
+        {"cc_backend_archive_retries", COUNTER, "attempts to archive that failed and are repeated",
+         a.retries},
+        {"cc_backend_archive_failures", COUNTER, "jobs given up", a.failed},
+        {"cc_backend_archive_partial", COUNTER, "jobs archived with missing series", a.partial},
+        {"cc_backend_archive_waiting", GAUGE, "jobs that wait for the archiver", a.waiting}};
+    put_samples(out, samples, ARRAY_LEN(samples));
+}
+
+static void get_metrics(void *ctx, struct http_request *req UNUSED, const struct user *user UNUSED,
+                        struct http_response *resp)
+{
+    const struct own_metrics *own = ctx;
+    put_http(&resp->body, own->server);
+    put_jobs(&resp->body, own->jobs);
+    store_api_metrics(own->store_api, &resp->body);
+    buf_append_cstr(&resp->body, "# EOF\n");
+    http_set_header(resp, "Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    resp->status = 200;
+}
+
+static void get_health(void *ctx, struct http_request *req UNUSED, const struct user *user UNUSED,
+                       struct http_response *resp)
+{
+    const struct own_metrics *own = ctx;
+    struct sql_stmt *stmt = NULL;
+    struct error err = ERROR_INIT;
+    struct sql_conn *conn = sql_take_reader(own->jobs->pool);
+    int rc = sql_prepare(conn, "SELECT 1 FROM job LIMIT 1", &stmt, &err);
+    if (rc == 0) {
+        rc = sql_step(stmt, &err);
+        sql_finish(stmt);
+    }
+    sql_give_back(&conn);
+    if (rc < 0) {
+        log_error("health: %s", err.text);
+        rest_error(resp, 503, "database: %s", err.text);
+        return;
+    }
+    buf_append_cstr(&resp->body, "{\"status\":\"ok\"}\n");
+    rest_json(resp, 200);
+}
+
+const struct rest_route own_metrics_routes[] = {
+    {"GET", "/metrics", ROUTE_METRIC, get_metrics}, {"GET", "/healthz", ROUTE_PUBLIC, get_health}, {0}};
