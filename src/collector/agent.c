@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#include "collector/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "collector/scheduler.h"
+#include "collector/sinks/sinks.h"
+#include "collector/sources/sources.h"
+
+#define RUN_END_MS 2000  // how long a run may still take at the end
+#define DRAIN_MS   10000 // how long the sinks may still send
+#define NAME_SIZE  128
+
+struct agent {
+    const struct config *config;
+    const struct agent_options *options;
+    struct sink **sinks;
+    size_t sink_count, sink_cap;
+    struct router *router;
+    struct scheduler *scheduler;
+    int signal_fd, timer_fd, epoll_fd;
+    bool stopping;
+};
+
+// ---- set-up
+// ----------------------------------------------------------------------------------------------------
+
+static void add_sink(struct agent *a, struct slice key, const struct json_value *config)
+{
+    struct error err = ERROR_INIT;
+    char name[NAME_SIZE];
+    struct slice type = json_string(json_get_fold(config, "type"));
+    const struct sink_ops *ops = sink_kind_find(type);
+    if (!ops) {
+        log_error("[SinkManager] SKIP %.*s unknown sink: %.*s", SLICE_FMT(key), SLICE_FMT(type));
+        return;
+    }
+    snprintf(name, sizeof(name), "%s(%.*s)", ops->display, SLICE_FMT(key));
+    ENSURE_CAPACITY(a->sinks, a->sink_cap, a->sink_count + 1);
+    struct sink **at = &a->sinks[a->sink_count];
+    if (sink_new(ops, name, config, a->config->sinks_origin, at, &err) < 0)
+        log_error("[SinkManager] SKIP %.*s initialization failed: %s", SLICE_FMT(key), err.text);
+    else
+        a->sink_count++;
+}
+
+static int make_sinks(struct agent *a)
+{
+    for (size_t i = 0; i < json_count(a->config->sinks); i++) {
+        struct slice key;
+        const struct json_value *v = json_member_at(a->config->sinks, i, &key);
+        add_sink(a, key, v);
+    }
+    if (a->sink_count)
+        return 0;
+    log_error("found no usable sinks");
+    return ERR_INVALID;
+}
+
+static int make_router(struct agent *a)
+{
+    struct error err = ERROR_INIT;
+    char host[NAME_SIZE];
+    int rc = process_short_hostname(host, sizeof(host), &err);
+    if (rc == 0)
+        rc = router_new(&a->config->router, host, a->sinks, a->sink_count, &a->router, &err);
+    if (rc < 0)
+        log_error("[MetricRouter] %s: %s", a->config->router_origin, err.text);
+    return rc;
+}
+
+static void read_agent_stats(void *ctx, struct agent_stats *ret)
+{
+    struct agent *a = ctx;
+    scheduler_read_stats(a->scheduler, ret);
+    struct router_stats router = router_read_stats(a->router);
+    ret->samples = router.samples;
+    for (size_t i = 0; i < a->sink_count; i++) {
+        struct sink_stats sink = sink_read_stats(a->sinks[i]);
+        ret->sent_messages += sink.sent_messages;
+        ret->dropped_messages += sink.dropped_messages;
+        ret->rejected_messages += sink.rejected_messages;
+        ret->queued_messages += sink.queued_messages;
+        ret->retried_batches += sink.retried_batches;
+        ret->failed_batches += sink.failed_batches;
+    }
+}
+
+static void make_scheduler(struct agent *a)
+{
+    a->scheduler = scheduler_new(&(struct scheduler_options){.root = a->options->root,
+                                                             .router = a->router,
+                                                             .interval_ns = a->config->interval_ns,
+                                                             .agent_stats = read_agent_stats,
+                                                             .agent_ctx = a});
+    for (size_t i = 0; i < json_count(a->config->collectors); i++) {
+        struct error err = ERROR_INIT;
+        struct slice key;
+        const struct json_value *v = json_member_at(a->config->collectors, i, &key);
+        const struct source_ops *ops = source_kind_find(key);
+        if (!ops)
+            log_error("[CollectorManager] SKIP unknown collector %.*s", SLICE_FMT(key));
+        else if (scheduler_add(a->scheduler, ops, v, a->config->collectors_origin, &err) < 0)
+            log_error("[CollectorManager] Collector %.*s initialization failed: %s", SLICE_FMT(key),
+                      err.text);
+    }
+}
+
+static int watch_fd(struct agent *a, int fd, struct error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(a->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? error_set_errno(err, "epoll_ctl") : 0;
+}
+
+static int make_loop(struct agent *a, struct error *err)
+{
+    int64_t ns = a->config->interval_ns;
+    struct timespec period = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+    struct itimerspec timer = {.it_interval = period, .it_value = period};
+    a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    a->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (a->epoll_fd < 0 || a->timer_fd < 0 || timerfd_settime(a->timer_fd, 0, &timer, NULL) < 0)
+        return error_set_errno(err, "cannot make a timer");
+    int rc = watch_fd(a, a->timer_fd, err);
+    return rc < 0 ? rc : watch_fd(a, a->signal_fd, err);
+}
+
+static int start(struct agent *a)
+{
+    struct error err = ERROR_INIT;
+    static const int signals[] = {SIGINT, SIGTERM};
+    int rc = process_signal_fd(signals, ARRAY_LEN(signals), &a->signal_fd, &err);
+    if (rc == 0)
+        rc = make_loop(a, &err); // the period begins now, as close to the start of the program as can be
+    if (rc < 0) {
+        log_error("%s", err.text);
+        return rc;
+    }
+    rc = make_sinks(a);
+    if (rc == 0)
+        rc = make_router(a);
+    if (rc < 0)
+        return rc;
+    make_scheduler(a);
+    rc = scheduler_start(a->scheduler, &err);
+    if (rc < 0)
+        log_error("%s", err.text);
+    return rc;
+}
+
+// ---- loop
+// ------------------------------------------------------------------------------------------------------
+
+static void take_tick(struct agent *a)
+{
+    uint64_t expirations = 0;
+    if (read(a->timer_fd, &expirations, sizeof(expirations)) != sizeof(expirations) || expirations == 0)
+        return;
+    scheduler_tick(a->scheduler, clock_wall(), expirations - 1);
+    if (!a->options->once)
+        return;
+    scheduler_wait(a->scheduler, a->config->interval_ns / NS_PER_MS + RUN_END_MS);
+    a->stopping = true;
+}
+
+// From now on a second signal has its default action.
+static void take_signal(struct agent *a)
+{
+    int number = 0;
+    if (process_wait_signal(a->signal_fd, 0, &number, NULL) <= 0)
+        return;
+    a->stopping = true;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    log_info("signal %d: sending what is left", number);
+}
+
+static void loop(struct agent *a)
+{
+    while (!a->stopping) {
+        struct epoll_event events[2];
+        int n = epoll_wait(a->epoll_fd, events, 2, scheduler_watch(a->scheduler));
+        if (n < 0 && errno != EINTR)
+            log_error("epoll_wait: %s", strerror(errno));
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.fd == a->signal_fd)
+                take_signal(a);
+            else
+                take_tick(a);
+        }
+    }
+}
+
+// ---- end
+// -------------------------------------------------------------------------------------------------------
+
+static void drain(struct agent *a)
+{
+    for (size_t i = 0; i < a->sink_count; i++) {
+        sink_flush(a->sinks[i]);
+        sink_begin_drain(a->sinks[i], DRAIN_MS);
+    }
+    for (size_t i = 0; i < a->sink_count; i++)
+        sink_finish_drain(a->sinks[i]);
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void release(struct agent *a)
+{
+    scheduler_free(&a->scheduler);
+    router_free(&a->router);
+    for (size_t i = 0; i < a->sink_count; i++)
+        sink_free(&a->sinks[i]);
+    mem_free(a->sinks);
+    close_fd(a->epoll_fd);
+    close_fd(a->timer_fd);
+    close_fd(a->signal_fd);
+}
+
+int agent_run(const struct config *config, const struct agent_options *options)
+{
+    struct agent a = {.config = config, .options = options, .signal_fd = -1, .timer_fd = -1, .epoll_fd = -1};
+    if (start(&a) < 0) {
+        release(&a);
+        return 1;
+    }
+    process_sd_notify("READY=1");
+    loop(&a);
+    process_sd_notify("STOPPING=1");
+    scheduler_wait(a.scheduler, RUN_END_MS);
+    bool quiet = scheduler_stop(a.scheduler);
+    drain(&a);
+    struct agent_stats stats = {0};
+    read_agent_stats(&a, &stats);
+    log_info("end: %llu ticks, %llu skipped, %llu messages sent, %llu dropped",
+             (unsigned long long)stats.ticks, (unsigned long long)stats.skipped_ticks,
+             (unsigned long long)stats.sent_messages, (unsigned long long)stats.dropped_messages);
+    if (quiet)
+        release(&a); // else a source still hangs in its thread and may use all this until the process ends
+    return options->once && stats.sent_messages == 0 ? 1 : 0;
+}
