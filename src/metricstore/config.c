@@ -343,15 +343,19 @@ static int load_metrics(const struct loading *loading, struct error *err)
     int rc = find_section(loading, "metrics", "missing metrics configuration", &section, &origin, err);
     if (rc < 0)
         return rc;
-    config->metric_count = json_count(section);
-    config->metrics = ARENA_ARRAY(config->arena, struct store_metric, config->metric_count + 1);
-    for (size_t i = 0; i < config->metric_count; i++) {
+    config->metrics = ARENA_ARRAY(config->arena, struct store_metric, json_count(section) + 1);
+    for (size_t i = 0; i < json_count(section); i++) {
         struct slice name;
         const struct json_value *value = json_member_at(section, i, &name);
-        config->metrics[i].name = arena_strdup(config->arena, name);
-        rc = load_metric(loading, origin, value, &config->metrics[i], err);
+        struct store_metric *metric = &config->metrics[config->metric_count];
+        metric->name = arena_strdup(config->arena, name);
+        rc = load_metric(loading, origin, value, metric, err);
         if (rc < 0)
             return error_prefix(err, "metrics: '%.*s'", SLICE_FMT(name));
+        if (name.len > 0)
+            config->metric_count++;
+        else // accepted by upstream; no line can ever name it
+            warn(loading, "metrics: the metric without a name is left out");
     }
     return 0;
 }
