@@ -15,6 +15,18 @@
 #include "base/mem.h"
 #include "base/strnum.h"
 
+// Sanitizers keep memory of their own: what a test says about memory does not hold with them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SANITIZED true
+#endif
+#endif
+#ifndef TEST_SANITIZED
+#define TEST_SANITIZED false
+#endif
+
 // $CC_TEST_SLOW multiplies deadlines (sanitizers).
 static inline int64_t test_slow(int64_t ms)
 {
