@@ -4,7 +4,7 @@
 // with three decimals, a tenth of the series constant, half of them steps, four tenths noise over the whole
 // range. One line a figure; all data is made from a fixed seed. Times are those of the engine's calls alone.
 //
-//     bench-store [--small]      --small: 144 steps, to try it out
+//     bench-store [--small] [fresh|random|ordered]      --small: less of everything, to try it out
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,8 +351,11 @@ static void run_stage(const struct stage *stage, bool small)
 int main(int argc, char **argv)
 {
     bool small = argc > 1 && strcmp(argv[1], "--small") == 0;
+    const char *only = argc > 1 + small ? argv[1 + small] : NULL;
     int failed = 0;
     for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        if (only && strcmp(only, stages[i].name) != 0)
+            continue;
         pid_t pid =
             fork(); // a process each: memory that one stage gave back does not hide what the next one needs
         if (pid == 0) {

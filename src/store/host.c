@@ -6,10 +6,9 @@
 #include "base/macros.h"
 #include "base/mem.h"
 
-#define HEADS_FIRST    16
-#define HEADS_MAX      (UINT32_C(1) << 20) // a host that sends more different lines is read without prediction
-#define HEAD_MAX_BYTES 1024
-#define GROUPS_MAX     UINT16_MAX
+#define SLOTS_FIRST 16
+#define HEADS_MAX   (UINT32_C(1) << 20) // a host that sends more different lines is read without prediction
+#define GROUPS_MAX  UINT16_MAX
 
 struct host *host_new(struct cluster *cluster, struct slice name)
 {
@@ -30,11 +29,11 @@ struct host *host_ref(struct host *host)
 
 static void heads_clear(struct host *host)
 {
-    for (uint32_t i = 0; i < host->head_slots; i++)
-        mem_free(host->heads[i]);
     mem_free(host->heads);
+    mem_free(host->head_slots);
     host->heads = NULL;
-    host->head_count = host->head_slots = 0;
+    host->head_slots = NULL;
+    host->head_count = host->head_cap = host->slot_count = 0;
 }
 
 static void host_free(struct host *host)
@@ -153,75 +152,84 @@ uint32_t host_add_member(struct host *host, struct group *group, uint32_t level)
 // ---- heads
 // ------------------------------------------------------------------------------------------------------
 
-// Mixes eight bytes at a time; the table is bounded and per host, so collisions on purpose gain nothing.
-uint32_t head_hash(struct slice text)
+__extension__ typedef unsigned __int128 wide_t;
+
+static ALWAYS_INLINE uint64_t fold(uint64_t a, uint64_t b)
 {
-    uint64_t h = text.len * UINT64_C(0x9E3779B97F4A7C15);
-    size_t i = 0;
-    for (; i + 8 <= text.len; i += 8) {
-        uint64_t word;
-        memcpy(&word, text.ptr + i, sizeof(word));
-        h = (h ^ word) * UINT64_C(0xD6E8FEB86659FD93);
-        h ^= h >> 32;
-    }
-    uint64_t rest = 0;
-    memcpy(&rest, text.ptr + i, text.len - i);
-    h = (h ^ rest) * UINT64_C(0xD6E8FEB86659FD93);
-    return (uint32_t)(h ^ (h >> 29));
+    wide_t product = (wide_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-struct head *host_find_head(const struct host *host, struct slice text, uint32_t hash)
+static ALWAYS_INLINE uint64_t load8(const char *p)
 {
-    if (!host->heads)
-        return NULL;
-    uint32_t mask = host->head_slots - 1;
-    for (uint32_t slot = hash & mask; host->heads[slot]; slot = (slot + 1) & mask) {
-        struct head *head = host->heads[slot];
-        if (head->hash == hash && head->len == text.len && memcmp(head->text, text.ptr, text.len) == 0)
-            return head;
-    }
-    return NULL;
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
 }
 
-static void heads_insert(struct host *host, struct head *head)
+// Multiply and fold, sixteen bytes a step, as in Wang Yi's wyhash; the last step overlaps the one before.
+uint64_t head_hash(struct slice text, uint64_t seed)
 {
-    uint32_t mask = host->head_slots - 1;
-    uint32_t slot = head->hash & mask;
-    while (host->heads[slot])
+    const uint64_t k0 = UINT64_C(0xA0761D6478BD642F), k1 = UINT64_C(0xE7037ED1A0B428DB);
+    uint64_t h = seed ^ k0;
+    const char *p = text.ptr;
+    if (text.len < 16) {
+        char padded[16] = {0};
+        memcpy(padded, p, text.len);
+        return fold(fold(load8(padded) ^ k1, load8(padded + 8) ^ h) ^ k0, text.len ^ k1);
+    }
+    for (size_t left = text.len; left > 16; left -= 16, p += 16)
+        h = fold(load8(p) ^ k1, load8(p + 8) ^ h);
+    p = text.ptr + text.len - 16;
+    return fold(fold(load8(p) ^ k1, load8(p + 8) ^ h) ^ k0, text.len ^ k1);
+}
+
+uint32_t host_find_head(const struct host *host, uint64_t hash, size_t len)
+{
+    uint32_t mask = host->slot_count - 1;
+    for (uint32_t slot = (uint32_t)hash & mask; host->slot_count && host->head_slots[slot];
+         slot = (slot + 1) & mask) {
+        uint32_t number = host->head_slots[slot] - 1;
+        if (host->heads[number].hash == hash && host->heads[number].len == len)
+            return number;
+    }
+    return HEAD_NONE;
+}
+
+static void slot_insert(struct host *host, uint32_t number)
+{
+    uint32_t mask = host->slot_count - 1;
+    uint32_t slot = (uint32_t)host->heads[number].hash & mask;
+    while (host->head_slots[slot])
         slot = (slot + 1) & mask;
-    host->heads[slot] = head;
+    host->head_slots[slot] = number + 1;
 }
 
-static void heads_grow(struct host *host)
+static void slots_grow(struct host *host)
 {
-    struct head **old = host->heads;
-    uint32_t old_slots = host->head_slots;
-    host->head_slots = old_slots ? old_slots * 2 : HEADS_FIRST;
-    host->heads = NEW_ARRAY(struct head *, host->head_slots);
-    for (uint32_t i = 0; i < old_slots; i++) {
-        if (old[i])
-            heads_insert(host, old[i]);
+    mem_free(host->head_slots);
+    host->slot_count = host->slot_count ? host->slot_count * 2 : SLOTS_FIRST;
+    host->head_slots = NEW_ARRAY(uint32_t, host->slot_count);
+    for (uint32_t i = 0; i < host->head_count; i++)
+        slot_insert(host, i);
+}
+
+uint32_t host_add_head(struct host *host, const struct head *head)
+{
+    if (host->head_count >= HEADS_MAX)
+        return HEAD_NONE;
+    if (host->head_count * 3 >= host->slot_count * 2)
+        slots_grow(host);
+    if (host->head_count == host->head_cap) {
+        uint32_t cap = host->head_cap + MAX(host->head_cap / 4, UINT32_C(8));
+        host->heads = mem_grow_array(host->heads, host->head_cap, cap, sizeof(*host->heads));
+        host->head_cap = cap;
     }
-    mem_free(old);
-}
-
-struct head *host_add_head(struct host *host, struct slice text, uint32_t hash, uint16_t group,
-                           uint32_t member, bool default_cluster)
-{
-    if (text.len > HEAD_MAX_BYTES || host->head_count >= HEADS_MAX)
-        return NULL;
-    if (host->head_count * 3 >= host->head_slots * 2)
-        heads_grow(host);
-    struct head *head = mem_alloc(sizeof(*head) + text.len);
-    head->hash = hash;
-    head->group = group;
-    head->member = member;
-    head->len = (uint16_t)text.len;
-    head->default_cluster = default_cluster;
-    memcpy(head->text, text.ptr, text.len);
-    heads_insert(host, head);
-    host->head_count++;
-    return head;
+    uint32_t number = host->head_count++;
+    host->heads[number] = *head;
+    host->heads[number].next = HEAD_NONE;
+    slot_insert(host, number);
+    return number;
 }
 
 // ---- removal
@@ -284,10 +292,9 @@ uint64_t host_index_bytes(const struct host *host)
     uint64_t bytes = heap_bytes(sizeof(*host)) + heap_bytes(strlen(host->name) + 1) +
                      heap_bytes(host->level_cap * sizeof(*host->levels)) +
                      heap_bytes(host->group_cap * sizeof(*host->groups)) +
-                     heap_bytes(host->head_slots * sizeof(*host->heads)) + host->memory.index_bytes;
+                     heap_bytes(host->head_cap * sizeof(*host->heads)) +
+                     heap_bytes(host->slot_count * sizeof(*host->head_slots)) + host->memory.index_bytes;
     for (size_t g = 0; g < host->group_count; g++)
         bytes += heap_bytes(host->groups[g].cap * sizeof(struct series));
-    for (uint32_t i = 0; i < host->head_slots; i++)
-        bytes += host->heads[i] ? heap_bytes(sizeof(struct head) + host->heads[i]->len) : 0;
     return bytes;
 }

@@ -12,7 +12,9 @@
 //
 // A head is the raw text of a line up to the blank before its fields. Senders repeat the order of their
 // lines, so each head remembers which one followed it; when that guess fails the head is looked up by its
-// hash.
+// hash. Of the text only a 64-bit hash with a secret seed and the length are kept: two heads of one host that
+// agree in both do not occur by chance, and cannot be made by who does not know the seed (and may write to
+// that host anyway).
 #ifndef STORE_HOST_H
 #define STORE_HOST_H
 
@@ -51,15 +53,16 @@ struct group {
     uint32_t count, cap;
 };
 
+#define HEAD_NONE UINT32_MAX
+
 struct head {
-    struct head *next; // followed this one last time; may be NULL
-    uint32_t hash;
+    uint64_t hash;
+    uint32_t next; // head that followed this one last time, or HEAD_NONE
     uint32_t member;
     uint16_t group;
     uint16_t len;
     bool default_cluster; // has no cluster tag: valid only for batches whose default is this host's cluster
                           // (MS-09)
-    char text[];
 };
 
 struct host {
@@ -72,8 +75,10 @@ struct host {
     uint32_t level_count, level_cap;
     struct group *groups;
     uint16_t group_count, group_cap;
-    struct head **heads; // hash table, a power of two, at most two thirds full; NULL: none
-    uint32_t head_count, head_slots;
+    struct head *heads; // in order of appearance
+    uint32_t head_count, head_cap;
+    uint32_t *head_slots; // hash table: number of a head + 1, 0: free; at most two thirds full
+    uint32_t slot_count;  // a power of two; 0: none
     struct reclaim reclaim;
     struct series_memory memory;
 };
@@ -93,11 +98,10 @@ struct series *group_find(const struct group *group, uint32_t level,
 uint32_t host_add_member(struct host *host, struct group *group, uint32_t level); // existing one or new
 struct series_env host_env(struct host *host, const struct group *group);
 
-uint32_t head_hash(struct slice text);
-struct head *host_find_head(const struct host *host, struct slice text, uint32_t hash);
-// Nothing is added when the text is too long or there are too many.
-struct head *host_add_head(struct host *host, struct slice text, uint32_t hash, uint16_t group,
-                           uint32_t member, bool default_cluster);
+uint64_t head_hash(struct slice text, uint64_t seed);
+uint32_t host_find_head(const struct host *host, uint64_t hash, size_t len); // HEAD_NONE: unknown
+// HEAD_NONE, nothing added, when the text is too long or there are too many.
+uint32_t host_add_head(struct host *host, const struct head *head);
 
 // After series were emptied: forgets empty series, levels without data or children (but 'keep' and its
 // ancestors, LEVEL_NONE: none) and all heads. Returns true when the host has nothing left but level 0.

@@ -23,7 +23,7 @@ struct batch {
     struct lineproto_decoder *decoder;
     struct time_bounds bounds; // for metrics of short interval; others may be later
     struct host *host;         // locked and referenced; NULL: none
-    struct head *last;         // of the line before, in 'host'; NULL: unknown
+    uint32_t last;             // head of the line before, in 'host', or HEAD_NONE
     bool default_matches;      // the batch's default cluster is that of 'host'
     uint64_t lines_locked;
     uint64_t rejected_syntax, rejected_name, rejected_old, rejected_future;
@@ -54,7 +54,7 @@ static void leave_host(struct batch *b)
     pthread_mutex_unlock(&b->host->lock);
     host_unref(b->host);
     b->host = NULL;
-    b->last = NULL;
+    b->last = HEAD_NONE;
     b->lines_locked = 0;
 }
 
@@ -101,14 +101,15 @@ static bool time_is_accepted(struct batch *b, int64_t ts, int64_t frequency_s)
 // ---- predicted lines
 // --------------------------------------------------------------------------------------------
 
-// As lineproto_scan_value_time, but keeps the decimal digits as an integer, which is what series store.
-static ALWAYS_INLINE const char *scan_decimal_time(const char *p, const char *end,
-                                                   struct series_value *ret_value, int64_t *ret_ts)
+// As lineproto_scan_value_time, but keeps the decimal digits as an integer, which is what series store. At
+// least LINEPROTO_SCAN_MARGIN bytes must be readable at p.
+static ALWAYS_INLINE const char *scan_decimal_time(const char *p, struct series_value *ret_value,
+                                                   int64_t *ret_ts)
 {
-    static const char wanted[] = " value=";
-    if (UNLIKELY(end - p < LINEPROTO_SCAN_MARGIN || memcmp(p, wanted, sizeof(wanted) - 1) != 0))
+    const uint64_t wanted = UINT64_C(0x3D65756C617620); // " value=", first byte lowest
+    if (UNLIKELY((lineproto_load8(p) & UINT64_C(0xFFFFFFFFFFFFFF)) != wanted))
         return NULL;
-    p += sizeof(wanted) - 1;
+    p += 7;
     bool negative = *p == '-';
     p += negative;
     uint64_t mantissa = 0, ts = 0;
@@ -134,21 +135,138 @@ static ALWAYS_INLINE const char *scan_decimal_time(const char *p, const char *en
     return p + 1;
 }
 
-// The head of the line at p: the one that followed last time, or any known one.
-static ALWAYS_INLINE struct head *recognize(struct batch *b, const char *p, const char *end)
+// The same near the end of the input, from a copy with room behind it.
+static const char *scan_last_line(const char *p, const char *end, struct series_value *ret_value,
+                                  int64_t *ret_ts)
 {
-    struct head *guess = b->last ? b->last->next : NULL;
-    if (LIKELY(guess && end - p > guess->len && memcmp(p, guess->text, guess->len) == 0 &&
-               p[guess->len] == ' '))
-        return guess;
-    size_t len = lineproto_scan_head(p, end);
-    if (len == 0)
+    char copy[2 * LINEPROTO_SCAN_MARGIN] = {0};
+    size_t left = MIN((size_t)(end - p), (size_t)LINEPROTO_SCAN_MARGIN);
+    memcpy(copy, p, left);
+    const char *next = scan_decimal_time(copy, ret_value, ret_ts);
+    return next && (size_t)(next - copy) <= left ? p + (next - copy) : NULL;
+}
+
+static ALWAYS_INLINE struct series *series_of(const struct batch *b, const struct head *head)
+{
+    return &b->host->groups[head->group].members[head->member];
+}
+
+// Senders mostly go on in the order of their first batch, which is the order of the heads.
+static ALWAYS_INLINE void prefetch_ahead(const struct batch *b, uint32_t head)
+{
+    if (head + 6 >= b->host->head_count)
+        return;
+    series_prefetch_value(series_of(b, &b->host->heads[head + 3]));
+    __builtin_prefetch(series_of(b, &b->host->heads[head + 6]), 1);
+}
+
+// The head that followed the last one, if the line at p has it.
+static ALWAYS_INLINE uint32_t predict(const struct batch *b, const char *p, const char *end)
+{
+    uint32_t guess = b->last == HEAD_NONE ? HEAD_NONE : b->host->heads[b->last].next;
+    if (guess == HEAD_NONE)
+        return HEAD_NONE;
+    const struct head *head = &b->host->heads[guess];
+    if (end - p <= head->len || p[head->len] != ' ' ||
+        head_hash(slice_of(p, head->len), b->store->seed) != head->hash)
+        return HEAD_NONE;
+    return guess;
+}
+
+static void follow(struct batch *b, uint32_t head)
+{
+    if (b->last != HEAD_NONE)
+        b->host->heads[b->last].next = head;
+    b->last = head;
+}
+
+// Value and time of a line whose head is known, into its series. Returns what stands behind it, or NULL: an
+// odd line.
+static ALWAYS_INLINE const char *store_line(struct batch *b, const struct head *head, const char *p,
+                                            const char *end)
+{
+    struct series_value value;
+    int64_t ts;
+    if (head->default_cluster && !b->default_matches)
         return NULL;
-    struct slice text = slice_of(p, len);
-    struct head *head = host_find_head(b->host, text, head_hash(text));
-    if (head && b->last)
-        b->last->next = head;
-    return head;
+    p += head->len;
+    p = LIKELY(end - p >= LINEPROTO_SCAN_MARGIN) ? scan_decimal_time(p, &value, &ts)
+                                                 : scan_last_line(p, end, &value, &ts);
+    if (!p)
+        return NULL;
+    if (UNLIKELY(ts >= SECONDS_LIMIT))
+        ts = lineproto_guess_seconds(ts);
+    struct group *group = &b->host->groups[head->group];
+    if (time_is_accepted(b, ts, group->metric->frequency_s))
+        store_sample(b, group, head->member, ts, &value);
+    return p;
+}
+
+// Lines in an order that was not seen before. Each look-up waits for memory several times, so a number of
+// lines is taken through the stages together.
+#define WINDOW_LINES 16
+struct window {
+    const char *lines[WINDOW_LINES];
+    uint64_t hashes[WINDOW_LINES];
+    size_t lens[WINDOW_LINES];
+    uint32_t heads[WINDOW_LINES];
+    size_t count;
+};
+
+static void window_gather(struct window *w, const struct batch *b, const char *p, const char *end)
+{
+    const struct host *host = b->host;
+    w->count = 0;
+    while (p && p < end && w->count < WINDOW_LINES) {
+        size_t len = lineproto_scan_head(p, end);
+        if (len == 0)
+            break;
+        uint64_t hash = head_hash(slice_of(p, len), b->store->seed);
+        if (host->slot_count)
+            __builtin_prefetch(&host->head_slots[(uint32_t)hash & (host->slot_count - 1)]);
+        w->lines[w->count] = p;
+        w->lens[w->count] = len;
+        w->hashes[w->count++] = hash;
+        p = memchr(p + len, '\n', (size_t)(end - p) - len);
+        p += p != NULL;
+    }
+}
+
+static void window_look_up(struct window *w, const struct batch *b)
+{
+    const struct host *host = b->host;
+    for (size_t i = 0; i < w->count && host->slot_count; i++) {
+        uint32_t slot = host->head_slots[(uint32_t)w->hashes[i] & (host->slot_count - 1)];
+        if (slot)
+            __builtin_prefetch(&host->heads[slot - 1]);
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        w->heads[i] = host_find_head(host, w->hashes[i], w->lens[i]);
+        if (w->heads[i] != HEAD_NONE)
+            __builtin_prefetch(series_of(b, &host->heads[w->heads[i]]), 1);
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->heads[i] != HEAD_NONE)
+            series_prefetch_value(series_of(b, &host->heads[w->heads[i]]));
+    }
+}
+
+// Stores the lines at p up to the first that is unknown or odd; returns where it stopped and counts the
+// lines.
+static const char *ingest_scattered(struct batch *b, const char *p, const char *end, int *lines)
+{
+    struct window w;
+    window_gather(&w, b, p, end);
+    window_look_up(&w, b);
+    for (size_t i = 0; i < w.count && p == w.lines[i] && w.heads[i] != HEAD_NONE; i++) {
+        const char *next = store_line(b, &b->host->heads[w.heads[i]], p, end);
+        if (!next)
+            break;
+        follow(b, w.heads[i]);
+        p = next;
+        *lines += 1;
+    }
+    return p;
 }
 
 // Stores as many lines as are known, from the front of what is unread.
@@ -158,22 +276,21 @@ static void ingest_known(struct batch *b)
     const char *p = rest.ptr, *end = rest.ptr + rest.len;
     int lines = 0;
     while (p < end && b->lines_locked < LINES_PER_LOCK) {
-        struct series_value value;
-        int64_t ts;
-        struct head *head = recognize(b, p, end);
-        if (!head || (head->default_cluster && !b->default_matches))
+        uint32_t head = predict(b, p, end);
+        const char *next = p;
+        if (LIKELY(head != HEAD_NONE)) {
+            prefetch_ahead(b, head);
+            next = store_line(b, &b->host->heads[head], p, end);
+            if (next) {
+                b->last = head;
+                lines++;
+            }
+        } else {
+            next = ingest_scattered(b, p, end, &lines);
+        }
+        if (!next || next == p)
             break;
-        const char *next = scan_decimal_time(p + head->len, end, &value, &ts);
-        if (!next)
-            break;
-        if (UNLIKELY(ts >= SECONDS_LIMIT))
-            ts = lineproto_guess_seconds(ts);
-        struct group *group = &b->host->groups[head->group];
-        if (time_is_accepted(b, ts, group->metric->frequency_s))
-            store_sample(b, group, head->member, ts, &value);
-        b->last = head;
         p = next;
-        lines++;
     }
     lineproto_advance(b->decoder, (size_t)(p - rest.ptr), lines);
 }
@@ -261,14 +378,18 @@ static uint32_t add_level(struct batch *b, const struct address *a)
 static void learn(struct batch *b, const struct lineproto_entry *entry, const struct address *a,
                   const struct group *group, uint32_t member)
 {
-    uint32_t hash = head_hash(entry->head);
-    struct head *head = host_find_head(b->host, entry->head, hash);
-    if (!head)
-        head = host_add_head(b->host, entry->head, hash, (uint16_t)(group - b->host->groups), member,
-                             !a->has_cluster);
-    if (head && b->last)
-        b->last->next = head;
-    b->last = head;
+    struct head head = {.hash = head_hash(entry->head, b->store->seed),
+                        .member = member,
+                        .group = (uint16_t)(group - b->host->groups),
+                        .len = (uint16_t)entry->head.len,
+                        .default_cluster = !a->has_cluster};
+    if (entry->head.len > UINT16_MAX)
+        return;
+    uint32_t number = host_find_head(b->host, head.hash, head.len);
+    if (number == HEAD_NONE)
+        number = host_add_head(b->host, &head);
+    if (number != HEAD_NONE)
+        follow(b, number);
 }
 
 static void store_entry(struct batch *b, const struct lineproto_entry *entry, const struct address *a,
@@ -375,6 +496,7 @@ int store_ingest(struct store *store, const struct store_write *write, struct st
     struct batch b = {.store = store,
                       .write = write,
                       .result = ret,
+                      .last = HEAD_NONE,
                       .decoder = lineproto_decoder_new(store->options.max_line_bytes),
                       .bounds = store_time_bounds(store, write->now_s, 0)};
     *ret = (struct store_write_result){.stored = 0};

@@ -83,6 +83,14 @@ struct series_value series_value_of(double v);
 
 void series_write(struct series *s, const struct series_env *env, int64_t ts,
                   const struct series_value *value);
+// Fetches the memory that the next sample in order will touch.
+static inline void series_prefetch_value(const struct series *s)
+{
+    size_t index = (size_t)s->len - s->open_first;
+    if (s->open)
+        __builtin_prefetch((const char *)s->open + index * (s->open_wide ? sizeof(double) : sizeof(int32_t)),
+                           1);
+}
 bool series_is_empty(const struct series *s);
 void series_release(struct series *s, const struct series_env *env);
 // Adds a finished segment, newer than all that is there (snapshots to come, and tests of odd shapes). cap >=

@@ -34,6 +34,7 @@ struct store {
     size_t metric_count;
     struct hashmap *metric_names; // name -> first metric of that name
     struct intern *names;         // of components
+    uint64_t seed;                // of the hashes of line heads
     pthread_rwlock_t tree_lock;   // clusters and their hosts
     struct hashmap *clusters;     // name -> struct cluster
     struct store_counters counters;

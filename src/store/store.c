@@ -4,7 +4,9 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
+#include "base/clock.h"
 #include "base/macros.h"
 #include "base/mem.h"
 #include "store/store-private.h"
@@ -103,11 +105,20 @@ static void fill_defaults(struct store_options *o)
         o->max_line_bytes = LINE_MAX_BYTES;
 }
 
+static uint64_t random_seed(void)
+{
+    uint64_t seed;
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+        seed = (uint64_t)clock_mono().ns; // early boot: hard enough to guess
+    return seed;
+}
+
 int store_new(const struct store_options *options, struct store **ret_store, struct error *err)
 {
     struct store *store = NEW(struct store);
     store->options = *options;
     fill_defaults(&store->options);
+    store->seed = random_seed();
     store->metric_names = hashmap_new();
     store->names = intern_new();
     store->clusters = hashmap_new();
