@@ -23,22 +23,28 @@ static struct json_doc *parse_column(struct slice text, int64_t id, const char *
     return doc;
 }
 
+// NULL (JSON null) for a column that is empty or damaged.
+static const struct json_value *root_of(const struct json_doc *doc)
+{
+    return doc ? json_root(doc) : NULL;
+}
+
 static void read_json_columns(struct sql_stmt *stmt, struct arena *arena, struct job *job)
 {
     struct error err = ERROR_INIT;
     struct json_doc *doc = parse_column(sql_column_text(stmt, 21), job->id, "energy_footprint");
-    int rc = job_decode_numbers(json_root(doc), arena, &job->energy_footprint, &job->energy_footprint_count,
+    int rc = job_decode_numbers(root_of(doc), arena, &job->energy_footprint, &job->energy_footprint_count,
                                 &job->has_energy_footprint, &err);
     json_doc_free(&doc);
     doc = parse_column(sql_column_text(stmt, 22), job->id, "footprint");
-    rc |= job_decode_numbers(json_root(doc), arena, &job->footprint, &job->footprint_count,
+    rc |= job_decode_numbers(root_of(doc), arena, &job->footprint, &job->footprint_count,
                              &job->has_footprint, &err);
     json_doc_free(&doc);
     doc = parse_column(sql_column_text(stmt, 23), job->id, "resources");
-    rc |= job_decode_resources(json_root(doc), false, arena, job, &err);
+    rc |= job_decode_resources(root_of(doc), false, arena, job, &err);
     json_doc_free(&doc);
     doc = parse_column(sql_column_text(stmt, 24), job->id, "meta_data");
-    rc |= job_decode_meta_data(json_root(doc), arena, job, &err);
+    rc |= job_decode_meta_data(root_of(doc), arena, job, &err);
     json_doc_free(&doc);
     if (rc)
         log_warn("job %lld: %s", (long long)job->id, err.text);
@@ -509,7 +515,7 @@ static void visit_row(struct sql_stmt *stmt, sql_job_host_fn *visit, void *ctx)
 {
     struct slice cluster = sql_column_text(stmt, 0);
     struct json_doc *doc = parse_column(sql_column_text(stmt, 1), sql_column_int(stmt, 2), "resources");
-    const struct json_value *list = json_root(doc);
+    const struct json_value *list = root_of(doc);
     for (size_t i = 0; i < json_count(list); i++) {
         struct slice host = json_string(json_get(json_at(list, i), "hostname"));
         if (host.len)
