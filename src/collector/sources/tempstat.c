@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "base/strnum.h"
 #include "collector/kept-file.h"
-#include "collector/sensor-name.h"
 #include "collector/sources/sources.h"
+#include "model/sensor-name.h"
 
 #define TAGS_MAX 16
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Names of temperature metrics, and which sensor an override means (spec collector.md 4.12). Pure functions.
-#ifndef COLLECTOR_SENSOR_NAME_H
-#define COLLECTOR_SENSOR_NAME_H
+#ifndef MODEL_SENSOR_NAME_H
+#define MODEL_SENSOR_NAME_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "collector/sensor-name.h"
+#include "model/sensor-name.h"
 
 #include <stdio.h>
 
