@@ -343,6 +343,14 @@ static bool is_unusable(struct slice name)
     return name.len == 0 || name.len > NAME_MAX_BYTES || slice_eq_cstr(name, ".");
 }
 
+static int unknown_field(const struct lineproto_entry *entry, struct slice host,
+                         const struct lineproto_field *field, struct error *err)
+{
+    static const char *const kinds[] = {"float", "integer", "unsigned integer", "boolean", "string"};
+    return error_set_at(err, ERR_INVALID, entry->line, 0, "host %.*s: unknown field: '%.*s' (value: %s)",
+                        SLICE_FMT(host), SLICE_FMT(field->key), kinds[field->value.kind]);
+}
+
 static int read_value(const struct lineproto_entry *entry, struct slice host, double *ret_value,
                       struct error *err)
 {
@@ -350,8 +358,7 @@ static int read_value(const struct lineproto_entry *entry, struct slice host, do
         const struct lineproto_field *field = &entry->fields[i];
         const struct lineproto_value *v = &field->value;
         if (!slice_eq_cstr(field->key, "value"))
-            return error_set_at(err, ERR_INVALID, entry->line, 0, "host %.*s: unknown field: '%.*s'",
-                                SLICE_FMT(host), SLICE_FMT(field->key));
+            return unknown_field(entry, host, field, err);
         if (v->kind == LINEPROTO_FLOAT)
             *ret_value = v->f64;
         else if (v->kind == LINEPROTO_INT)

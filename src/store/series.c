@@ -15,6 +15,11 @@ static size_t heap_bytes(size_t size_bytes)
     return size_bytes ? (size_bytes + sizeof(size_t) + 15) & ~(size_t)15 : 0;
 }
 
+static double value_of(const struct series_value *value)
+{
+    return value->decimal ? (double)value->m / block_power_of_ten(value->scale) : value->wide;
+}
+
 // ---- open part
 // --------------------------------------------------------------------------------------------------
 
@@ -122,7 +127,7 @@ static void open_set(struct series *s, const struct series_env *env, size_t inde
     if (!s->open_wide && !open_narrow(s, value, &m))
         open_widen(s, env);
     if (s->open_wide)
-        ((double *)s->open)[index] = value->value + 0.0; // no negative zero, as in blocks
+        ((double *)s->open)[index] = value_of(value) + 0.0; // no negative zero, as in blocks
     else
         ((int32_t *)s->open)[index] = m;
 }
@@ -399,7 +404,7 @@ static void segment_set(struct series *s, const struct series_env *env, const st
     size_t i = segment->end_piece - 1;
     while (s->pieces->items[i].first_bin > bin)
         i--;
-    piece_set(&s->pieces->items[i], env, bin, value->value);
+    piece_set(&s->pieces->items[i], env, bin, value_of(value));
 }
 
 // Any sample that is not newer than what is there: finds the newest segment that begins at or before ts.
@@ -419,7 +424,7 @@ static void write_late(struct series *s, const struct series_env *env, int64_t t
     if (covered)
         segment_set(s, env, &found, bin, value);
     else
-        write_in_front(s, env, &next, ts, value->value);
+        write_in_front(s, env, &next, ts, value_of(value));
 }
 
 // ---- writing
@@ -427,7 +432,7 @@ static void write_late(struct series *s, const struct series_env *env, int64_t t
 
 struct series_value series_value_of(double v)
 {
-    struct series_value value = {.value = v};
+    struct series_value value = {.wide = v};
     unsigned scale;
     value.decimal = block_find_decimal(v, &scale, &value.m);
     value.scale = value.decimal ? (uint8_t)scale : 0;

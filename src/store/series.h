@@ -48,8 +48,8 @@ struct series_env {
 };
 
 struct series_value {
-    double value;
-    int64_t m;     // value = m / 10^scale, when decimal
+    double wide;   // the value, unless decimal
+    int64_t m;     // the value is m / 10^scale, when decimal
     uint8_t scale; // at most BLOCK_MAX_SCALE
     bool decimal;
 };
