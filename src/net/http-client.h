@@ -37,7 +37,9 @@ struct http_client_reply {
 void http_client_global_init(void);
 struct http_client *http_client_new(const struct http_client_options *options);
 void http_client_free(struct http_client **client);
-// 0: an answer of any status came; ERR_TIMEOUT, ERR_IO (connection), ERR_LIMIT (body too large) otherwise.
+// 0: an answer of any status came; ERR_TIMEOUT, ERR_IO (no connection, TLS), ERR_LIMIT (body too large),
+// ERR_INVALID (URL) otherwise, and *ret_reply is untouched. Error texts name method and URL, without user
+// name and password.
 int http_client_do(struct http_client *client, const struct http_client_request *request,
                    size_t max_body_bytes, struct http_client_reply *ret_reply, struct error *err) MUST_CHECK;
 void http_client_reply_release(struct http_client_reply *reply);
