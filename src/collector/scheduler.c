@@ -356,14 +356,14 @@ bool scheduler_stop(struct scheduler *s)
     s->stop = true;
     pthread_cond_broadcast(&s->wake);
     struct worker *w = s->worker;
-    bool hangs = w->current != NULL;
+    bool hangs = w && w->current;
     if (hangs) {
         w->next = s->abandoned;
         s->abandoned = w;
     }
     s->worker = NULL;
     pthread_mutex_unlock(&s->lock);
-    if (!hangs)
+    if (w && !hangs)
         worker_free(w);
     pthread_mutex_lock(&s->lock);
     collect_abandoned(s);
