@@ -565,6 +565,14 @@ static void test_compression(void **state)
     stop(&f);
 }
 
+static bool two_done(struct fixture *f)
+{
+    pthread_mutex_lock(&f->seen.lock);
+    bool yes = f->seen.done == 2;
+    pthread_mutex_unlock(&f->seen.lock);
+    return yes;
+}
+
 static void test_on_done_and_stats(void **state)
 {
     struct fixture f;
@@ -573,12 +581,7 @@ static void test_on_done_and_stats(void **state)
     start(&f, (struct http_server_options){.compress = false});
     check_answer(f.port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", 200, "hello");
     check_answer(f.port, "GET /none HTTP/1.1\r\nHost: x\r\n\r\n", 404, NULL);
-    for (int64_t i = 0; f.seen.done < 2 && i < test_slow(10000); i++) {
-        clock_sleep_ns(NS_PER_MS);
-        pthread_mutex_lock(&f.seen.lock);
-        pthread_mutex_unlock(&f.seen.lock);
-    }
-    assert_int_equal(f.seen.done, 2);
+    assert_true(eventually(&f, two_done));
     assert_int_equal(f.seen.last_status, 404);
     assert_int_equal(f.seen.last_body_bytes, strlen("404 page not found\n"));
     struct http_server_stats s = stats_of(&f);
