@@ -11,8 +11,7 @@
 
 #define ARENA_MAX ((size_t)1 << 30)
 
-// ---- tables
-// ---------------------------------------------------------------------------------------------------
+// ---- tables --------------------------------------------------------------------------------------
 
 static const struct setting debug_settings[] = {
     {.key = "gops",
@@ -205,8 +204,7 @@ static const struct setting subscription_settings[] = {
     {0},
 };
 
-// ---- checks
-// ---------------------------------------------------------------------------------------------------
+// ---- checks --------------------------------------------------------------------------------------
 
 struct loading {
     struct config *config;
@@ -226,14 +224,26 @@ static void PRINTF_LIKE(2, 3) warn(const struct loading *loading, const char *fm
         loading->warn(loading->ctx, text);
 }
 
+// nats-subscriptions: as -print-config writes it when there are none.
+static const char *const null_store_keys[] = {"debug", "nats-subscriptions", NULL};
+static const char *const null_metric_keys[] = {"aggregation", NULL};
+
+static bool may_be_null(struct slice key, const char *const *allowed)
+{
+    for (; allowed && *allowed; allowed++)
+        if (slice_eq_cstr(key, *allowed))
+            return true;
+    return false;
+}
+
 // Upstream's schema refuses null for every key but those in 'allowed' (2.2).
-static int refuse_nulls(const struct json_value *object, const char *origin, const char *allowed,
+static int refuse_nulls(const struct json_value *object, const char *origin, const char *const *allowed,
                         struct error *err)
 {
     for (size_t i = 0; i < json_count(object); i++) {
         struct slice key;
         const struct json_value *value = json_member_at(object, i, &key);
-        if (json_type(value) == JSON_NULL && !(allowed && slice_eq_cstr(key, allowed)))
+        if (json_type(value) == JSON_NULL && !may_be_null(key, allowed))
             return error_set_at(err, ERR_INVALID, json_line(value), json_column(value),
                                 "%s:%d:%d: '%.*s' must not be null", origin, json_line(value),
                                 json_column(value), SLICE_FMT(key));
@@ -319,7 +329,7 @@ static int load_metric(const struct loading *loading, const char *origin, const 
 
     int rc = require_object(value, ret->name, origin, err);
     if (rc == 0)
-        rc = refuse_nulls(value, origin, "aggregation", err);
+        rc = refuse_nulls(value, origin, null_metric_keys, err);
     if (rc == 0)
         rc = decode(loading, metric_settings, value, origin, &settings, err);
     if (rc == 0 && !json_get(value, "aggregation"))
@@ -409,7 +419,7 @@ static int load_store(const struct loading *loading, struct error *err)
     int rc =
         find_section(loading, "metric-store", "missing metricstore configuration", &section, &origin, err);
     if (rc == 0)
-        rc = refuse_nulls(section, origin, "debug", err);
+        rc = refuse_nulls(section, origin, null_store_keys, err);
     if (rc == 0)
         rc = decode(loading, store_settings, section, origin, store, err);
     if (rc == 0)
@@ -426,8 +436,7 @@ static int load_store(const struct loading *loading, struct error *err)
     return 0;
 }
 
-// ---- life cycle
-// -----------------------------------------------------------------------------------------------
+// ---- life cycle ----------------------------------------------------------------------------------
 
 static int load_sections(struct config *config, config_warn_fn *warn_fn, void *ctx,
                          struct config **ret_config, struct error *err)
@@ -497,9 +506,13 @@ static void print_metrics(const struct config *config, struct buf *out)
     for (size_t i = 0; i < config->metric_count; i++) {
         buf_append_cstr(out, i ? ",\n    " : "\n    ");
         json_append_quoted(out, slice_from_cstr(config->metrics[i].name));
-        buf_printf(out, ": {\"frequency\": %lld, \"aggregation\": \"%s\"}",
-                   (long long)config->metrics[i].frequency_s,
-                   aggregation_name(config->metrics[i].aggregation));
+        bool none = config->metrics[i].aggregation == AGGREGATION_NONE;
+        buf_printf(out,
+                   ": {\"frequency\": %lld, \"aggregation\": ", (long long)config->metrics[i].frequency_s);
+        if (none)
+            buf_append_cstr(out, "null}");
+        else
+            buf_printf(out, "\"%s\"}", aggregation_name(config->metrics[i].aggregation));
     }
 }
 

@@ -218,8 +218,7 @@ static int run(struct config *config)
     return 0;
 }
 
-// ---- command line
-// ---------------------------------------------------------------------------------------------
+// ---- command line --------------------------------------------------------------------------------
 
 static void warn_config(void *ctx, const char *text)
 {

@@ -44,8 +44,7 @@ struct query_answer {
     struct mono_time begin;
 };
 
-// ---- decoding
-// -------------------------------------------------------------------------------------------------
+// ---- decoding ------------------------------------------------------------------------------------
 
 // The member 'key' in any case; *ret_value is NULL when it is absent or null, which both mean the default.
 static int get_member(const struct json_value *object, const char *key, enum json_type type,
@@ -218,8 +217,7 @@ static int decode_request(const struct json_value *root, struct arena *arena, st
     return decode_queries(root, arena, ret, err);
 }
 
-// ---- answering
-// ------------------------------------------------------------------------------------------------
+// ---- answering -----------------------------------------------------------------------------------
 
 // Query number 'index' of the request: the explicit ones first, then for each host all metrics of
 // for-all-nodes.
@@ -412,8 +410,7 @@ static int produce(struct query_answer *answer, struct buf *out, size_t limit, s
     return rc;
 }
 
-// ---- life of an answer
-// ----------------------------------------------------------------------------------------
+// ---- life of an answer ---------------------------------------------------------------------------
 
 static void answer_free(void *ctx)
 {

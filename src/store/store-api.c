@@ -59,8 +59,7 @@ static void append_go_quoted(struct buf *out, struct slice text)
     buf_append_byte(out, '"');
 }
 
-// ---- write
-// ----------------------------------------------------------------------------------------------------
+// ---- write ---------------------------------------------------------------------------------------
 
 // One bad line does not drop the others (MS-13); the client still sees 400 with the first reason.
 static void answer_bad_lines(struct store_api *api, struct http_request *req, struct http_response *resp,
@@ -100,8 +99,7 @@ static void write_handler(void *ctx, struct http_request *req, struct http_respo
                                                    : "the store cannot take this batch now");
 }
 
-// ---- free
-// -----------------------------------------------------------------------------------------------------
+// ---- free ----------------------------------------------------------------------------------------
 
 // A list of texts in the request's arena. null is the empty list, null in the list the empty text, as in Go.
 static int decode_names(const struct json_value *list, const char *what, struct arena *arena,
@@ -198,8 +196,7 @@ static void free_handler(void *ctx, struct http_request *req, struct http_respon
     answer_freed(api, req, resp, to);
 }
 
-// ---- debug
-// ----------------------------------------------------------------------------------------------------
+// ---- debug ---------------------------------------------------------------------------------------
 
 // [METRICSTORE]> not found: []string{"a", "b"}
 static const char *not_found_text(const struct slice *path, size_t count, struct arena *arena)
@@ -240,8 +237,7 @@ static void debug_handler(void *ctx, struct http_request *req, struct http_respo
         store_api_error(api, ENDPOINT_DEBUG, req, resp, 500, err.text);
 }
 
-// ---- healthcheck
-// ----------------------------------------------------------------------------------------------
+// ---- healthcheck ---------------------------------------------------------------------------------
 
 struct health_request {
     struct slice cluster;
@@ -358,8 +354,7 @@ static void healthcheck_handler(void *ctx, struct http_request *req, struct http
     json_doc_free(&doc);
 }
 
-// ---- routes
-// ---------------------------------------------------------------------------------------------------
+// ---- routes --------------------------------------------------------------------------------------
 
 static void serve(void *ctx, struct http_request *req, struct http_response *resp)
 {

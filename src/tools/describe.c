@@ -8,7 +8,7 @@
 #include "model/hostlist.h"
 #include "model/scope.h"
 
-#define LINE_BYTES 200
+#define LINE_BYTES 240
 
 // What the peak of a metric is: the thresholds are shares of it.
 enum peak { PEAK_NONE, PEAK_PERCENT, PEAK_THREADS, PEAK_MEMORY, PEAK_SWAP, PEAK_NETWORK, PEAK_CLOCK };
@@ -117,6 +117,12 @@ static void write_unit(struct json_writer *w, const char *base, const char *pref
 
 // ---- metrics ----------------------------------------------------------------------------------------------
 
+// Two decimals, or none where they would be noise.
+static double tidy(double number)
+{
+    return number >= 1000 ? round(number) : round(number * 100) / 100;
+}
+
 static void write_metric(struct json_writer *w, const struct metric *metric, double peak, int64_t timestep_s)
 {
     json_write_object_begin(w);
@@ -127,9 +133,9 @@ static void write_metric(struct json_writer *w, const struct metric *metric, dou
     json_write_key(w, "timestep");
     json_write_int(w, timestep_s);
     write_number(w, "peak", peak);
-    write_number(w, "normal", peak * metric->normal);
-    write_number(w, "caution", peak * metric->caution);
-    write_number(w, "alert", peak * metric->alert);
+    write_number(w, "normal", tidy(peak * metric->normal));
+    write_number(w, "caution", tidy(peak * metric->caution));
+    write_number(w, "alert", tidy(peak * metric->alert));
     if (metric->footprint)
         write_text(w, "footprint", metric->footprint);
     if (metric->lower_is_better) {

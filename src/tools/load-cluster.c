@@ -119,8 +119,7 @@ struct load_metric load_cluster_metric(size_t index, const struct load_options *
     return metric;
 }
 
-// ---- values
-// ---------------------------------------------------------------------------------------------------
+// ---- values --------------------------------------------------------------------------------------
 
 static void set_idle(struct load_levels *levels)
 {
@@ -196,8 +195,7 @@ int64_t load_cluster_value(const struct load_plan *plan, const struct load_level
     return (int64_t)(MIN(value, plan->metrics[series->metric].peak * 1.5) * 1000);
 }
 
-// ---- description
-// ----------------------------------------------------------------------------------------------
+// ---- description ---------------------------------------------------------------------------------
 
 void load_print_metrics(const struct load_plan *plan, struct buf *out)
 {

@@ -72,8 +72,7 @@ struct run {
     atomic_bool stop; // set by the signal thread, read by the lanes
 };
 
-// ---- the span
-// -------------------------------------------------------------------------------------------------
+// ---- the span ------------------------------------------------------------------------------------
 
 static int64_t align_down(int64_t ts, int64_t step)
 {
@@ -106,8 +105,7 @@ static int choose_span(struct run *run, int64_t now_s, struct error *err)
     return 0;
 }
 
-// ---- files
-// ----------------------------------------------------------------------------------------------------
+// ---- files ---------------------------------------------------------------------------------------
 
 static int dump(struct run *run, struct load_counts *counts, struct error *err)
 {
@@ -164,8 +162,7 @@ static int write_archive(const struct load_plan *plan, const char *root, struct 
     return rc;
 }
 
-// ---- sending
-// --------------------------------------------------------------------------------------------------
+// ---- sending -------------------------------------------------------------------------------------
 
 // In this order the backend finds the data of a job when it ends.
 static int send_span(struct run *run, int64_t since, int64_t from, int64_t to, struct error *err)
@@ -223,8 +220,7 @@ static int send_all(struct run *run, struct error *err)
     return rc;
 }
 
-// ---- the report
-// -----------------------------------------------------------------------------------------------
+// ---- the report ----------------------------------------------------------------------------------
 
 static void print_jobs(const struct load_reported *jobs)
 {

@@ -12,8 +12,7 @@
 #define NODES_MAX     100000
 #define HWTHREADS_MAX 4096
 
-// ---- options
-// --------------------------------------------------------------------------------------------------
+// ---- options -------------------------------------------------------------------------------------
 
 static const struct {
     const char *name;
@@ -64,8 +63,7 @@ static int fill_options(const struct load_options *given, struct load_options *r
     return 0;
 }
 
-// ---- metrics
-// --------------------------------------------------------------------------------------------------
+// ---- metrics -------------------------------------------------------------------------------------
 
 static void add_metric(struct load_plan *plan, size_t *capacity, const struct load_metric *metric)
 {
@@ -142,8 +140,7 @@ size_t load_scope_count(const struct load_options *options, enum scope scope)
     return 1;
 }
 
-// ---- nodes
-// ----------------------------------------------------------------------------------------------------
+// ---- nodes ---------------------------------------------------------------------------------------
 
 static void append_head(const struct load_plan *plan, const char *host, const struct load_metric *metric,
                         size_t id, struct buf *out)
@@ -237,8 +234,7 @@ const char *load_node_name(const struct load_plan *plan, size_t node)
     return plan->nodes[node].name;
 }
 
-// ---- rendering
-// ------------------------------------------------------------------------------------------------
+// ---- rendering -----------------------------------------------------------------------------------
 
 #define VALUE_RANGE 1000000 // thousandths
 

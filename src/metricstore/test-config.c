@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "metricstore/config.h"
+
+#define STORE_SECTION "\"metric-store\":{\"retention-in-memory\":\"48h\",\"memory-cap\":0}"
+#define METRICS       "\"metrics\":{\"m\":{\"frequency\":60,\"aggregation\":\"sum\"}}"
+
+struct warnings {
+    int count;
+    char last[256];
+};
+
+static void remember_warning(void *ctx, const char *text)
+{
+    struct warnings *warnings = ctx;
+
+    warnings->count++;
+    (void)snprintf(warnings->last, sizeof(warnings->last), "%s", text);
+}
+
+static void test_refused(void **state)
+{
+    static const struct {
+        const char *text;
+        int code;
+        const char *part; // of the message
+    } cases[] = {
+        {"{}", ERR_NOT_FOUND, "main configuration must be present"},
+        {"{\"main\":{}}", ERR_NOT_FOUND, "missing metrics configuration"},
+        {"{\"main\":{}," METRICS "}", ERR_NOT_FOUND, "missing metricstore configuration"},
+        {"{\"main\":[]}", ERR_INVALID, "must be an object"},
+        {"{\"main\":null}", ERR_INVALID, "must be an object"},
+        {"{\"main\":{\"user\":null}}", ERR_INVALID, "'user' must not be null"},
+        {"{\"main\":{\"debug\":{\"gops\":null}}}", ERR_INVALID, "'gops' must not be null"},
+        {"{\"main\":{\"debug\":{\"x\":1}}}", ERR_UNSUPPORTED, "json: unknown field \"x\""},
+        {"{\"main\":{\"max-request-size\":1}}", ERR_INVALID, "max-request-size"},
+        {"{\"main\":{},\"metrics\":{\"m\":{\"frequency\":60,\"aggregation\":\"sum\",\"unit\":\"x\"}}}",
+         ERR_UNSUPPORTED, "json: unknown field \"unit\""},
+        {"{\"main\":{},\"metrics\":{\"m\":{\"frequency\":1.5,\"aggregation\":\"sum\"}}}", ERR_INVALID,
+         "frequency"},
+        {"{\"main\":{},\"metrics\":{\"m\":{\"aggregation\":\"sum\"}}}", ERR_INVALID, "frequency"},
+        {"{\"main\":{},\"metrics\":{\"m\":{\"frequency\":60}}}", ERR_INVALID, "aggregation"},
+        {"{\"main\":{},\"metrics\":{\"m\":null}}", ERR_INVALID, "must be an object"},
+        {"{\"main\":{}," METRICS ",\"metric-store\":{\"memory-cap\":1}}", ERR_INVALID, "retention-in-memory"},
+        {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"48h\"}}", ERR_INVALID,
+         "memory-cap"},
+        {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"2d\",\"memory-cap\":1}}",
+         ERR_INVALID, "retention-in-memory"},
+        {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+         "\"nats-subscriptions\":[{\"cluster-tag\":\"x\"}]}}",
+         ERR_INVALID, "subscribe-to"},
+        {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+         "\"nats-subscriptions\":{}}}",
+         ERR_INVALID, "must be an array"},
+        {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+         "\"cleanup\":{\"mode\":\"other\"}}}",
+         ERR_INVALID, "mode"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct config *config = NULL;
+        struct error err = ERROR_INIT;
+        int rc = config_load_text(slice_from_cstr(cases[i].text), NULL, NULL, &config, &err);
+        if (rc != cases[i].code || !strstr(err.text, cases[i].part))
+            fail_msg("%s\n  got %d '%s'\n  expected %d '%s'", cases[i].text, rc, err.text, cases[i].code,
+                     cases[i].part);
+        config_free(&config);
+    }
+}
+
+// Non-positive intervals panic upstream.
+static void test_ms_06_intervals(void **state)
+{
+    static const char *const texts[] = {
+        "{\"main\":{},\"metrics\":{\"m\":{\"frequency\":0,\"aggregation\":\"sum\"}}," STORE_SECTION "}",
+        "{\"main\":{},\"metrics\":{\"m\":{\"frequency\":-5,\"aggregation\":\"sum\"}}," STORE_SECTION "}",
+        "{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+        "\"checkpoint-interval\":\"0s\"}}",
+        "{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+        "\"checkpoint-interval\":\"-5m\"}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct config *config = NULL;
+        struct error err = ERROR_INIT;
+        if (config_load_text(slice_from_cstr(texts[i]), NULL, NULL, &config, &err) != ERR_INVALID)
+            fail_msg("accepted: %s", texts[i]);
+    }
+}
+
+static void test_accepted_with_warning(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *warning; // part of it; NULL: none
+    } cases[] = {
+        {"{\"main\":{}," METRICS "," STORE_SECTION "}", NULL},
+        {"{\"main\":{\"ADDR\":\"x:1\"}," METRICS "," STORE_SECTION ",\"other\":5}", NULL},
+        {"{\"main\":{},\"metrics\":{\"m\":{\"frequency\":60,\"aggregation\":\"max\"}}," STORE_SECTION "}",
+         "unknown aggregation 'max'"},
+        {"{\"main\":{},\"metrics\":{\"\":{\"frequency\":60,\"aggregation\":null}}," STORE_SECTION "}",
+         "without a name"},
+        {"{\"main\":{\"https-cert-file\":\"x\"}," METRICS "," STORE_SECTION "}", "must both be given"},
+        {"{\"main\":{}," METRICS "," STORE_SECTION ",\"nats\":{\"adress\":\"x\"}}", "adress"},
+        {"{\"main\":{}," METRICS "," STORE_SECTION ",\"nats\":{\"address\":5}}", "address"},
+        {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":-1,"
+         "\"checkpoint-interval\":\"soon\"}}",
+         "using 12h"},
+        {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":-1,"
+         "\"checkpoints\":{\"file-format\":\"\"}}}",
+         "file-format"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct warnings warnings = {0};
+        struct config *config = NULL;
+        struct error err = ERROR_INIT;
+        if (config_load_text(slice_from_cstr(cases[i].text), remember_warning, &warnings, &config, &err) < 0)
+            fail_msg("%s: %s", cases[i].text, err.text);
+        if (cases[i].warning ? !strstr(warnings.last, cases[i].warning) : warnings.count > 0)
+            fail_msg("%s: warning '%s'", cases[i].text, warnings.last);
+        config_free(&config);
+    }
+}
+
+static void test_values(void **state)
+{
+    static const char text[] =
+        "{\"main\":{\"addr\":\":1\",\"jwt-public-key\":\"k\"},\"metrics\":{\"a\":{\"frequency\":10,"
+        "\"aggregation\":\"avg\"},\"b\":{\"frequency\":60,\"aggregation\":null}},\"metric-store\":{"
+        "\"retention-in-memory\":\"1h30m\",\"memory-cap\":5,\"checkpoints\":{\"directory\":\"/d\"}}}";
+    struct config *config = NULL;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    if (config_load_text(SLICE_LITERAL(text), NULL, NULL, &config, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(config->main.addr, ":1");
+    assert_string_equal(config->main.jwt_public_key, "k");
+    assert_int_equal(config->main.max_request_size, 268435456);
+    assert_int_equal(config->store.retention_ns / 1000000000, 5400);
+    assert_int_equal(config->store.memory_cap_gb, 5);
+    assert_string_equal(config->store.checkpoints.directory, "/d");
+    assert_string_equal(config->store.checkpoints.file_format, "wal"); // merged over the defaults
+    assert_int_equal(config->store.checkpoint_interval_ns / 1000000000, 12 * 3600);
+    assert_int_equal(config->metric_count, 2);
+    assert_int_equal(config->metrics[0].aggregation, AGGREGATION_AVG);
+    assert_int_equal(config->metrics[1].aggregation, AGGREGATION_NONE);
+    config_free(&config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_ms_06_intervals),
+        cmocka_unit_test(test_accepted_with_warning),
+        cmocka_unit_test(test_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
