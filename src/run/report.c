@@ -101,13 +101,15 @@ static int post(struct run_report *report, const char *path, struct slice body, 
     return status;
 }
 
-static void say(const struct run_report *report, bool good_news, const char *what, const struct run_job *job,
-                const char *more)
+static void good_news(const struct run_report *report, const struct run_job *job, const char *what)
 {
-    if (good_news && report->quiet)
-        return;
-    fprintf(stderr, "cc-run: job %lld: %s %s%s%s\n", (long long)job->job_id, what, report->url,
-            *more ? ": " : "", more);
+    if (!report->quiet)
+        fprintf(stderr, "cc-run: job %lld: %s (%s)\n", (long long)job->job_id, what, report->url);
+}
+
+static void bad_news(const struct run_job *job, const char *what, struct buf *problem)
+{
+    fprintf(stderr, "cc-run: job %lld: %s: %s\n", (long long)job->job_id, what, buf_cstr(problem));
 }
 
 static int post_start(struct run_report *report, const struct run_job *job, struct buf *problem)
@@ -121,7 +123,9 @@ static int post_start(struct run_report *report, const struct run_job *job, stru
     return status;
 }
 
-void run_report_start(struct run_report *report, struct run_job *job, bool derived_id)
+// One try. 'derived_id': a job number that is taken is replaced by the next one.
+static void try_start(struct run_report *report, struct run_job *job, bool derived_id,
+                      const char *unreachable)
 {
     struct buf problem;
 
@@ -133,15 +137,20 @@ void run_report_start(struct run_report *report, struct run_job *job, bool deriv
     }
     if (status == 200 || status == 201 || (status == 422 && report->start_unclear)) {
         report->record = RUN_RECORD_DONE;
-        say(report, true, "monitored by", job, "");
+        good_news(report, job, "monitored");
     } else if (status == 0 || status >= 500) {
         report->start_unclear = true;
-        say(report, false, "not monitored, cannot reach", job, buf_cstr(&problem));
+        bad_news(job, unreachable, &problem);
     } else {
         report->record = RUN_RECORD_REFUSED;
-        say(report, false, "not monitored, refused by", job, buf_cstr(&problem));
+        bad_news(job, "refused by the backend, the command runs all the same", &problem);
     }
     buf_release(&problem);
+}
+
+void run_report_start(struct run_report *report, struct run_job *job, bool derived_id)
+{
+    try_start(report, job, derived_id, "cannot tell the backend, the command runs all the same");
 }
 
 // The token is a secret and stays out of the line.
@@ -173,9 +182,9 @@ static void stop_recorded(struct run_report *report, const struct run_job *job, 
         status = post(report, "/api/jobs/stop_job/", buf_slice(&body), &problem);
     }
     if (status == 200) {
-        say(report, true, state, job, "");
+        good_news(report, job, state);
     } else {
-        say(report, false, "its end could not be told to", job, buf_cstr(&problem));
+        bad_news(job, "its end could not be told to the backend", &problem);
         say_how_to_stop(report, &body);
     }
     buf_release(&problem);
@@ -185,7 +194,7 @@ static void stop_recorded(struct run_report *report, const struct run_job *job, 
 void run_report_stop(struct run_report *report, struct run_job *job, const char *state, int64_t stop_s)
 {
     if (report->record == RUN_RECORD_NONE)
-        run_report_start(report, job, false);
+        try_start(report, job, false, "not recorded");
     if (report->record == RUN_RECORD_DONE)
         stop_recorded(report, job, state, stop_s);
 }
