@@ -6,7 +6,7 @@ import { toCsv } from './csv';
 import { defaultMetrics, metricNames } from './jobmetrics.svelte';
 import { intervalOf } from './live';
 import { nextDelay } from './poll';
-import { PRESETS, rangeFromQuery, rangeKey, rangeToQuery, resolutionFor, spanOf } from './ranges';
+import { presetFor, PRESETS, rangeFromQuery, rangeKey, rangeToQuery, resolutionFor, spanOf } from './ranges';
 import { nodePath, parseRoute } from './router.svelte';
 import { bandPath, linePath, markY } from './sparkline';
 import type { Cluster } from './types';
@@ -36,6 +36,7 @@ describe('ranges', () => {
     });
     it.each(['from=9&to=5', 'from=x&to=y', 'range=forever', ''])('nonsense "%s" gives the default', (text) => expect(read(text)).toEqual({ preset: PRESETS[2] }));
     it('writes one notation and clears the other', () => expect(rangeToQuery({ from: 5, to: 9 })).toEqual({ range: '', from: '5', to: '9' }));
+    it.each([[1, '5m'], [10, '1h'], [60, '4h'], [3600, '1h']])('at %s s the page opens with %s', (timestep, key) => expect(presetFor(timestep).key).toBe(key));
     it('its key ignores everything else', () => expect(rangeKey(new URLSearchParams('host=a&range=1h&metric=b'))).toBe('range=1h'));
     it.each([[3600, 60, 600, 60], [86400, 60, 600, 180], [86400, 1, 600, 144], [60, 0, 600, 0]])('span %s at %s s in %s points reads every %s s', (span, step, points, expected) =>
         expect(resolutionFor(span, step, points)).toBe(expected));

@@ -23,6 +23,11 @@ export type Range = { preset: Preset } | { from: number; to: number };
 
 export const DEFAULT_PRESET: Preset = PRESETS[2] as Preset;
 
+/** The shortest preset that holds a few hundred samples: five minutes at 1 s, an hour at 10 s, four hours at 60 s. */
+export function presetFor(timestep: number): Preset {
+    return PRESETS.find((p) => p.seconds >= timestep * 240) ?? DEFAULT_PRESET;
+}
+
 /** `range=1h`, or `from=` and `to=` as RFC 3339 or Unix seconds. Nonsense gives the fallback. */
 export function rangeFromQuery(query: URLSearchParams, fallback: Preset = DEFAULT_PRESET): Range {
     const from = parseTime(query.get('from') ?? '');
