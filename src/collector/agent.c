@@ -2,9 +2,8 @@
 #include "collector/agent.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -25,12 +24,11 @@ struct agent {
     size_t sink_count, sink_cap;
     struct router *router;
     struct scheduler *scheduler;
-    int signal_fd, timer_fd, epoll_fd;
+    int signal_fd;
     bool stopping;
 };
 
-// ---- set-up
-// ----------------------------------------------------------------------------------------------------
+// ---- set-up ------------------------------------------------------------------------------------------
 
 static void add_sink(struct agent *a, struct slice key, const struct json_value *config)
 {
@@ -93,13 +91,8 @@ static void read_agent_stats(void *ctx, struct agent_stats *ret)
     }
 }
 
-static void make_scheduler(struct agent *a)
+static void add_collectors(struct agent *a)
 {
-    a->scheduler = scheduler_new(&(struct scheduler_options){.root = a->options->root,
-                                                             .router = a->router,
-                                                             .interval_ns = a->config->interval_ns,
-                                                             .agent_stats = read_agent_stats,
-                                                             .agent_ctx = a});
     for (size_t i = 0; i < json_count(a->config->collectors); i++) {
         struct error err = ERROR_INIT;
         struct slice key;
@@ -113,23 +106,22 @@ static void make_scheduler(struct agent *a)
     }
 }
 
-static int watch_fd(struct agent *a, int fd, struct error *err)
+static int make_scheduler(struct agent *a)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-    return epoll_ctl(a->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? error_set_errno(err, "epoll_ctl") : 0;
-}
-
-static int make_loop(struct agent *a, struct error *err)
-{
-    int64_t ns = a->config->interval_ns;
-    struct timespec period = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
-    struct itimerspec timer = {.it_interval = period, .it_value = period};
-    a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    a->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (a->epoll_fd < 0 || a->timer_fd < 0 || timerfd_settime(a->timer_fd, 0, &timer, NULL) < 0)
-        return error_set_errno(err, "cannot make a timer");
-    int rc = watch_fd(a, a->timer_fd, err);
-    return rc < 0 ? rc : watch_fd(a, a->signal_fd, err);
+    struct error err = ERROR_INIT;
+    const struct scheduler_options options = {.root = a->options->root,
+                                              .router = a->router,
+                                              .interval_ns = a->config->interval_ns,
+                                              .agent_stats = read_agent_stats,
+                                              .agent_ctx = a};
+    int rc = scheduler_new(&options, &a->scheduler, &err);
+    if (rc == 0) {
+        add_collectors(a);
+        rc = scheduler_start(a->scheduler, &err);
+    }
+    if (rc < 0)
+        log_error("[CollectorManager] %s", err.text);
+    return rc;
 }
 
 static int start(struct agent *a)
@@ -137,38 +129,18 @@ static int start(struct agent *a)
     struct error err = ERROR_INIT;
     static const int signals[] = {SIGINT, SIGTERM};
     int rc = process_signal_fd(signals, ARRAY_LEN(signals), &a->signal_fd, &err);
-    if (rc == 0)
-        rc = make_loop(a, &err); // the period begins now, as close to the start of the program as can be
-    if (rc < 0) {
+    if (rc < 0)
         log_error("%s", err.text);
-        return rc;
-    }
-    rc = make_sinks(a);
+    if (rc == 0)
+        rc = make_sinks(a);
     if (rc == 0)
         rc = make_router(a);
-    if (rc < 0)
-        return rc;
-    make_scheduler(a);
-    rc = scheduler_start(a->scheduler, &err);
-    if (rc < 0)
-        log_error("%s", err.text);
+    if (rc == 0)
+        rc = make_scheduler(a);
     return rc;
 }
 
-// ---- loop
-// ------------------------------------------------------------------------------------------------------
-
-static void take_tick(struct agent *a)
-{
-    uint64_t expirations = 0;
-    if (read(a->timer_fd, &expirations, sizeof(expirations)) != sizeof(expirations) || expirations == 0)
-        return;
-    scheduler_tick(a->scheduler, clock_wall(), expirations - 1);
-    if (!a->options->once)
-        return;
-    scheduler_wait(a->scheduler, a->config->interval_ns / NS_PER_MS + RUN_END_MS);
-    a->stopping = true;
-}
+// ---- loop --------------------------------------------------------------------------------------------
 
 // From now on a second signal has its default action.
 static void take_signal(struct agent *a)
@@ -187,22 +159,25 @@ static void take_signal(struct agent *a)
 
 static void loop(struct agent *a)
 {
+    struct pollfd fds[] = {{.fd = a->signal_fd, .events = POLLIN},
+                           {.fd = scheduler_watch_fd(a->scheduler), .events = POLLIN},
+                           {.fd = a->options->once ? scheduler_done_fd(a->scheduler) : -1, .events = POLLIN}};
     while (!a->stopping) {
-        struct epoll_event events[2];
-        int n = epoll_wait(a->epoll_fd, events, 2, scheduler_watch(a->scheduler));
-        if (n < 0 && errno != EINTR)
-            log_error("epoll_wait: %s", strerror(errno));
-        for (int i = 0; i < n; i++) {
-            if (events[i].data.fd == a->signal_fd)
-                take_signal(a);
-            else
-                take_tick(a);
+        if (poll(fds, ARRAY_LEN(fds), -1) < 0) {
+            if (errno != EINTR)
+                log_error("poll: %s", strerror(errno));
+            continue;
         }
+        if (fds[0].revents)
+            take_signal(a);
+        if (fds[1].revents)
+            scheduler_watch(a->scheduler);
+        if (fds[2].revents)
+            a->stopping = true;
     }
 }
 
-// ---- end
-// -------------------------------------------------------------------------------------------------------
+// ---- end ---------------------------------------------------------------------------------------------
 
 static void drain(struct agent *a)
 {
@@ -214,12 +189,6 @@ static void drain(struct agent *a)
         sink_finish_drain(a->sinks[i]);
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
-
 static void release(struct agent *a)
 {
     scheduler_free(&a->scheduler);
@@ -227,14 +196,13 @@ static void release(struct agent *a)
     for (size_t i = 0; i < a->sink_count; i++)
         sink_free(&a->sinks[i]);
     mem_free(a->sinks);
-    close_fd(a->epoll_fd);
-    close_fd(a->timer_fd);
-    close_fd(a->signal_fd);
+    if (a->signal_fd >= 0)
+        close(a->signal_fd);
 }
 
 int agent_run(const struct config *config, const struct agent_options *options)
 {
-    struct agent a = {.config = config, .options = options, .signal_fd = -1, .timer_fd = -1, .epoll_fd = -1};
+    struct agent a = {.config = config, .options = options, .signal_fd = -1};
     if (start(&a) < 0) {
         release(&a);
         return 1;

@@ -26,8 +26,7 @@ static const struct setting main_table[] = {
     {0},
 };
 
-// ---- main
-// ------------------------------------------------------------------------------------------------------
+// ---- main --------------------------------------------------------------------------------------------
 
 // An absent text is 0.
 static int read_duration(const char *key, const char *text, int64_t *ret_ns)
@@ -78,8 +77,7 @@ static int read_main(const char *path, struct config *c)
     return 0;
 }
 
-// ---- other sections
-// --------------------------------------------------------------------------------------------
+// ---- other sections ----------------------------------------------------------------------------------
 
 static int find_section(struct config *c, const char *path, const char *name, const char *long_name,
                         const struct json_value **ret, const char **ret_origin)
@@ -177,8 +175,7 @@ void config_release(struct config *c)
     arena_free(&c->arena);
 }
 
-// ---- checking and printing
-// -------------------------------------------------------------------------------------
+// ---- checking and printing ---------------------------------------------------------------------------
 
 static void print_key(struct buf *print, bool first, struct slice key)
 {
@@ -199,7 +196,7 @@ static size_t check_router(const struct config *c, struct buf *print)
     }
     router_free(&router);
     if (print)
-        settings_print(router_settings_table, &c->router, 1, print);
+        settings_print(router_settings_table, &c->router, 2, print);
     return 0;
 }
 
@@ -250,7 +247,7 @@ static size_t check_collectors(const struct config *c, struct buf *print)
         }
         print_key(print, good++ == 0, key);
         if (print)
-            settings_print(ops->settings, options, 2, print);
+            settings_print(ops->settings, options, 4, print);
     }
     return faults;
 }

@@ -26,8 +26,7 @@ struct http_post {
     struct mono_time last_used;
 };
 
-// ---- URL
-// -------------------------------------------------------------------------------------------------------
+// ---- URL ---------------------------------------------------------------------------------------------
 
 static bool has_control(struct slice s)
 {
@@ -95,8 +94,7 @@ int http_url_parse(struct slice text, struct http_url *ret, struct error *err)
     return 0;
 }
 
-// ---- reply
-// -----------------------------------------------------------------------------------------------------
+// ---- reply -------------------------------------------------------------------------------------------
 
 static int parse_status_line(struct slice line, struct http_reply_head *head, struct error *err)
 {
@@ -161,8 +159,7 @@ int http_reply_parse(struct slice bytes, struct http_reply_head *ret, struct err
     return 1;
 }
 
-// ---- connection
-// ------------------------------------------------------------------------------------------------
+// ---- connection --------------------------------------------------------------------------------------
 
 static void disconnect(struct http_post *post)
 {
@@ -366,8 +363,7 @@ int http_post_send(struct http_post *post, struct slice body, struct http_reply_
     return rc == ERR_CLOSED ? ERR_IO : rc;
 }
 
-// ---- life cycle
-// ------------------------------------------------------------------------------------------------
+// ---- life cycle --------------------------------------------------------------------------------------
 
 int http_post_new(const struct http_post_options *options, struct http_post **ret, struct error *err)
 {

@@ -80,8 +80,7 @@ static const char *const field_stages[][2] = {
 
 static const char *const message_types[] = {"metric", "event", "control", "log"};
 
-// ---- set-up
-// ----------------------------------------------------------------------------------------------------
+// ---- set-up ------------------------------------------------------------------------------------------
 
 static struct rule *rule_add(struct processor *p, enum processor_stage stage, const struct rule *rule)
 {
@@ -347,8 +346,7 @@ void processor_add_default_tag(struct processor *p, struct slice key, struct sli
     p->stages[STAGE_ADD_TAG].built_in = true;
 }
 
-// ---- stages: 1 go on, 0 drop, negative error
-// -------------------------------------------------------------------
+// ---- stages: 1 go on, 0 drop, negative error ---------------------------------------------------------
 
 static int apply_drop(const struct rule *rule, struct message *msg, struct conversion *conversion,
                       struct error *err)
@@ -492,8 +490,7 @@ static int apply_normalize(const struct rule *rule, struct message *msg, struct 
     return 1;
 }
 
-// ---- applying
-// --------------------------------------------------------------------------------------------------
+// ---- applying ----------------------------------------------------------------------------------------
 
 static int run_stage(const struct processor *p, enum processor_stage stage, struct message *msg,
                      struct conversion *conversion, struct error *err)

@@ -60,8 +60,7 @@ const struct setting router_settings_table[] = {
     {0},
 };
 
-// ---- legacy options
-// ------------------------------------------------------------------------------------------------
+// ---- legacy options ----------------------------------------------------------------------------------
 
 static int wrong_type(const struct json_value *v, const char *key, const char *what, struct error *err)
 {
@@ -218,8 +217,7 @@ int router_read_settings(const struct json_value *section, const char *origin, s
     return 0;
 }
 
-// ---- life cycle
-// ------------------------------------------------------------------------------------------------
+// ---- life cycle --------------------------------------------------------------------------------------
 
 int router_new(const struct router_settings *settings, const char *hostname, struct sink *const *sinks,
                size_t sink_count, struct router **ret, struct error *err)
@@ -254,8 +252,7 @@ void router_free(struct router **router)
     *router = NULL;
 }
 
-// ---- messages
-// --------------------------------------------------------------------------------------------------
+// ---- messages ----------------------------------------------------------------------------------------
 
 series_id router_declare(struct router *r, struct message **msg)
 {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "collector/scheduler.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -40,23 +44,27 @@ struct scheduler {
     struct scheduler_options options;
     char *root;
     int64_t patience_ns;
+    int timer_fd; // ticks, read by the worker; -1: none
+    int kick_fd;  // wakes the worker for another reason
+    int watch_fd; // timer that wakes the loop thread
+    int done_fd;
     struct arena *arena; // options
     struct slot *slots;
     size_t count, cap;
 
     pthread_mutex_t lock; // guards what follows and the slots' flags; not held while a source works
-    pthread_cond_t wake;
     pthread_cond_t done;
     struct worker *worker;    // the one that does the runs
     struct worker *abandoned; // each in one source that took too long
     size_t next;              // slot of the present run; count: none is going
     struct wall_time tick;
+    bool run_ended; // the first one on a tick has
+    bool ticked;    // the present run is not that of the initialisation
     bool stop;
     struct agent_stats stats;
 };
 
-// ---- one source
-// ------------------------------------------------------------------------------------------------
+// ---- one source --------------------------------------------------------------------------------------
 
 static void report_init_failure(struct scheduler *s, struct slot *slot, int rc, const struct error *err)
 {
@@ -104,8 +112,7 @@ static void read_source(struct scheduler *s, struct slot *slot, const struct rea
     pthread_mutex_unlock(&s->lock);
 }
 
-// ---- worker
-// ----------------------------------------------------------------------------------------------------
+// ---- worker ------------------------------------------------------------------------------------------
 
 // Takes the next source of the run that is to be worked on, or NULL at its end.
 static struct slot *take_slot(struct scheduler *s)
@@ -138,12 +145,46 @@ static void work(struct worker *w, struct slot *slot, struct wall_time tick)
         init_source(s, slot, &reading);
 }
 
+static void set_timer(int fd, int64_t ns)
+{
+    struct timespec t = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+    struct itimerspec timer = {.it_value = t};
+    ASSERT(timerfd_settime(fd, 0, &timer, NULL) == 0); // fails for bad arguments only
+}
+
+// Takes a number out of a timer or event descriptor, 0 when there is none.
+static uint64_t take_count(int fd)
+{
+    uint64_t count = 0;
+    return fd >= 0 && read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+static void begin_run(struct scheduler *s, struct wall_time tick, uint64_t missed)
+{
+    s->stats.ticks += 1 + missed;
+    s->stats.skipped_ticks += missed;
+    s->tick = tick;
+    s->ticked = true;
+    s->next = 0;
+}
+
 // Waits for a run. False when this worker is to end.
 static bool wait_for_run(struct worker *w)
 {
     struct scheduler *s = w->scheduler;
-    while (s->worker == w && !s->stop && s->next == s->count)
-        pthread_cond_wait(&s->wake, &s->lock);
+    while (s->worker == w && !s->stop && s->next == s->count) {
+        struct pollfd fds[] = {{.fd = s->timer_fd, .events = POLLIN}, {.fd = s->kick_fd, .events = POLLIN}};
+        pthread_mutex_unlock(&s->lock);
+        int n = poll(fds, 2, -1);
+        if (n < 0 && errno != EINTR)
+            log_error("[CollectorManager] poll: %s", strerror(errno));
+        pthread_mutex_lock(&s->lock);
+        if (fds[1].revents)
+            take_count(s->kick_fd);
+        uint64_t ticks = take_count(s->timer_fd);
+        if (ticks && s->worker == w)
+            begin_run(s, clock_wall(), ticks - 1);
+    }
     return s->worker == w && !s->stop;
 }
 
@@ -151,6 +192,7 @@ static void do_run(struct worker *w)
 {
     struct scheduler *s = w->scheduler;
     struct slot *slot;
+    set_timer(s->watch_fd, s->patience_ns);
     while (s->worker == w && !s->stop && (slot = take_slot(s))) {
         struct wall_time tick = s->tick;
         w->current = slot;
@@ -164,6 +206,14 @@ static void do_run(struct worker *w)
     router_flush(
         s->options.router); // an abandoned worker too: its late values shall not wait for the next tick
     pthread_mutex_lock(&s->lock);
+    if (s->worker != w)
+        return;
+    if (!s->abandoned)
+        set_timer(s->watch_fd, 0);
+    if (s->ticked && !s->run_ended) {
+        s->run_ended = true;
+        eventfd_write(s->done_fd, 1);
+    }
     pthread_cond_broadcast(&s->done);
 }
 
@@ -219,24 +269,46 @@ static void collect_abandoned(struct scheduler *s)
     }
 }
 
-// ---- loop thread
-// -----------------------------------------------------------------------------------------------
+// ---- loop thread -------------------------------------------------------------------------------------
 
-struct scheduler *scheduler_new(const struct scheduler_options *options)
+static int open_descriptors(struct scheduler *s, struct error *err)
+{
+    int64_t ns = s->options.interval_ns;
+    struct timespec period = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+    struct itimerspec timer = {.it_interval = period, .it_value = period};
+    s->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->watch_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (s->kick_fd < 0 || s->done_fd < 0 || s->watch_fd < 0)
+        return error_set_errno(err, "cannot make descriptors");
+    if (s->options.no_timer)
+        return 0;
+    s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (s->timer_fd < 0 || timerfd_settime(s->timer_fd, 0, &timer, NULL) < 0)
+        return error_set_errno(err, "cannot make a timer");
+    return 0;
+}
+
+int scheduler_new(const struct scheduler_options *options, struct scheduler **ret, struct error *err)
 {
     struct scheduler *s = NEW(struct scheduler);
     s->options = *options;
     s->root = mem_strdup(options->root);
     s->patience_ns = MIN(MAX(options->interval_ns / 10, PATIENCE_MIN_NS), PATIENCE_MAX_NS);
     s->arena = arena_new(OPTIONS_MAX_BYTES);
+    s->timer_fd = s->kick_fd = s->watch_fd = s->done_fd = -1;
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->wake, &attr);
     pthread_cond_init(&s->done, &attr);
     pthread_condattr_destroy(&attr);
-    return s;
+    int rc = open_descriptors(s, err);
+    if (rc < 0)
+        scheduler_free(&s);
+    else
+        *ret = s;
+    return rc;
 }
 
 int scheduler_add(struct scheduler *s, const struct source_ops *ops, const struct json_value *config,
@@ -270,20 +342,31 @@ int scheduler_start(struct scheduler *s, struct error *err)
     return start_worker(s, err);
 }
 
+static void kick(struct scheduler *s)
+{
+    eventfd_write(s->kick_fd, 1);
+}
+
 void scheduler_tick(struct scheduler *s, struct wall_time tick, uint64_t missed)
 {
     pthread_mutex_lock(&s->lock);
-    s->stats.ticks += 1 + missed;
-    s->stats.skipped_ticks += missed;
-    if (s->next < s->count || s->worker->current) {
-        s->stats.skipped_ticks++;
-    } else {
-        s->tick = tick;
-        s->next = 0;
-        pthread_cond_signal(&s->wake);
-    }
-    collect_abandoned(s);
+    bool going = s->next < s->count || s->worker->current;
+    if (going)
+        s->stats.ticks++, s->stats.skipped_ticks++;
+    else
+        begin_run(s, tick, missed);
     pthread_mutex_unlock(&s->lock);
+    kick(s);
+}
+
+int scheduler_watch_fd(const struct scheduler *s)
+{
+    return s->watch_fd;
+}
+
+int scheduler_done_fd(const struct scheduler *s)
+{
+    return s->done_fd;
 }
 
 // Leaves the thread to the source it is in and starts another one for the rest.
@@ -312,19 +395,19 @@ static void report_late(struct scheduler *s, struct mono_time now)
     }
 }
 
-int scheduler_watch(struct scheduler *s)
+void scheduler_watch(struct scheduler *s)
 {
-    int wait_ms = -1;
     pthread_mutex_lock(&s->lock);
+    take_count(s->watch_fd);
     struct mono_time now = clock_mono();
     struct slot *slot = s->worker ? s->worker->current : NULL;
     if (slot && mono_diff_ns(now, slot->since) >= s->patience_ns)
         abandon(s, slot);
-    if (s->worker && (s->worker->current || s->next < s->count))
-        wait_ms = (int)(s->patience_ns / NS_PER_MS) + 1;
     report_late(s, now);
+    collect_abandoned(s);
+    bool busy = s->worker && (s->worker->current || s->next < s->count);
+    set_timer(s->watch_fd, busy || s->abandoned ? s->patience_ns : 0);
     pthread_mutex_unlock(&s->lock);
-    return wait_ms;
 }
 
 static bool is_idle(const struct scheduler *s)
@@ -336,9 +419,9 @@ bool scheduler_wait(struct scheduler *s, int64_t timeout_ms)
 {
     struct mono_time end = {.ns = clock_mono().ns + timeout_ms * NS_PER_MS};
     for (;;) {
-        int wait_ms = scheduler_watch(s);
+        scheduler_watch(s);
         struct mono_time now = clock_mono();
-        int64_t until = MIN(end.ns, now.ns + MAX(wait_ms, 1) * NS_PER_MS);
+        int64_t until = MIN(end.ns, now.ns + s->patience_ns);
         struct timespec ts = {.tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S};
         pthread_mutex_lock(&s->lock);
         bool idle = is_idle(s);
@@ -354,7 +437,7 @@ bool scheduler_stop(struct scheduler *s)
 {
     pthread_mutex_lock(&s->lock);
     s->stop = true;
-    pthread_cond_broadcast(&s->wake);
+    kick(s);
     struct worker *w = s->worker;
     bool hangs = w && w->current;
     if (hangs) {
@@ -385,7 +468,10 @@ void scheduler_free(struct scheduler **scheduler)
     }
     mem_free(s->slots);
     arena_free(&s->arena);
-    pthread_cond_destroy(&s->wake);
+    const int fds[] = {s->timer_fd, s->kick_fd, s->watch_fd, s->done_fd};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
     pthread_cond_destroy(&s->done);
     pthread_mutex_destroy(&s->lock);
     mem_free(s->root);

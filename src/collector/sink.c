@@ -47,8 +47,7 @@ struct sink {
     struct log_limit drop_limit, reject_limit, retry_limit;
 };
 
-// ---- lines
-// -----------------------------------------------------------------------------------------------------
+// ---- lines -------------------------------------------------------------------------------------------
 
 // Encodes the message with value 0i and time 0 and cuts these off again, so that prefix and encoder cannot
 // differ.
@@ -205,8 +204,7 @@ void sink_flush(struct sink *sink)
     pthread_mutex_unlock(&sink->lock);
 }
 
-// ---- sender
-// ----------------------------------------------------------------------------------------------------
+// ---- sender ------------------------------------------------------------------------------------------
 
 static void wait_until(struct sink *sink, struct mono_time t)
 {
@@ -303,8 +301,7 @@ static int start_sender(struct sink *sink, struct error *err)
     return 0;
 }
 
-// ---- life cycle
-// ------------------------------------------------------------------------------------------------
+// ---- life cycle --------------------------------------------------------------------------------------
 
 static int add_meta_as_tags(struct processor *p, const struct json_value *list, struct error *err)
 {
@@ -348,7 +345,7 @@ int sink_check(const struct sink_ops *ops, const struct json_value *config, cons
     if (rc == 0 && ops->check)
         rc = ops->check(options, err);
     if (rc == 0 && print)
-        settings_print(ops->settings, options, 2, print);
+        settings_print(ops->settings, options, 4, print);
     processor_free(&processor);
     arena_free(&arena);
     return rc;

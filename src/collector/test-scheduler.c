@@ -86,8 +86,9 @@ static void fixture_init(struct fixture *f, const struct source_ops *first, cons
     assert_int_equal(router_new(&settings, "n1", NULL, 0, &f->router, NULL), 0);
     json_doc_free(&doc);
     arena_free(&arena);
-    f->scheduler = scheduler_new(
-        &(struct scheduler_options){.root = "", .router = f->router, .interval_ns = 100 * NS_PER_MS});
+    const struct scheduler_options options = {
+        .root = "", .router = f->router, .interval_ns = 100 * NS_PER_MS, .no_timer = true};
+    assert_int_equal(scheduler_new(&options, &f->scheduler, NULL), 0);
     assert_int_equal(scheduler_add(f->scheduler, first, NULL, "test", NULL), 0);
     if (second)
         assert_int_equal(scheduler_add(f->scheduler, second, NULL, "test", NULL), 0);
