@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Ed25519 (EdDSA) JSON web tokens in compact form, on OpenSSL. Check order and error texts: spec
-// metric-store.md 6.
+// Ed25519 (EdDSA) JSON web tokens in compact form, on OpenSSL. Check order and error texts are those of the Go
+// libraries behind the two upstream programs: of the metric store (spec metric-store.md 6) by default, of the backend
+// (spec auth.md 9.2) for keys told so with jwt_key_use_backend_rules.
 #ifndef NET_JWT_H
 #define NET_JWT_H
 
@@ -16,8 +17,8 @@
 struct jwt_key; // Ed25519 public or private key
 
 struct jwt_claims {
-    struct slice subject;
-    struct slice roles[JWT_MAX_ROLES];
+    struct slice subject;              // "" when absent or no string
+    struct slice roles[JWT_MAX_ROLES]; // the first of them, if there are more
     size_t role_count;
     int64_t expires_at, not_before, issued_at; // Unix seconds; 0: absent
 };
@@ -28,6 +29,8 @@ int jwt_public_key_new(const char *base64, struct jwt_key **ret_key, struct erro
 // seed.
 int jwt_private_key_new(const char *base64, struct jwt_key **ret_key, struct error *err) MUST_CHECK;
 void jwt_key_free(struct jwt_key **key);
+// Backend: claim iat is not looked at, claim sub must be a text that is not empty, and the texts differ.
+void jwt_key_use_backend_rules(struct jwt_key *key);
 // A fresh random pair in the form that the two functions above read; both on the heap.
 int jwt_generate_keys(char **ret_public_base64, char **ret_private_base64, struct error *err) MUST_CHECK;
 
@@ -38,7 +41,8 @@ int jwt_verify(const struct jwt_key *key, struct slice token, int64_t now_s, str
 int jwt_sign(const struct jwt_key *private_key, struct slice claims_json, char **ret_token,
              struct error *err) MUST_CHECK;
 
-// Cache of verified tokens (1024): a hit re-checks the time claims only. Any thread.
+// Cache of verified tokens (1024): a hit re-checks the time claims only. When it is full, what has expired goes, else
+// everything. Any thread.
 struct jwt_cache;
 struct jwt_cache *jwt_cache_new(const struct jwt_key *key); // key is borrowed
 void jwt_cache_free(struct jwt_cache **cache);
