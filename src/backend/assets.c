@@ -5,10 +5,8 @@
 #include "codec/number.h"
 
 static const char page_policy[] =
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src "
-    "'self'; "
-    "connect-src 'self'; manifest-src 'self'; frame-ancestors 'none'; object-src 'none'; base-uri 'self'; "
-    "form-action 'self'";
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; frame-ancestors 'none'; object-src 'none'; base-uri 'none'; form-action 'none'";
 
 static const char no_interface[] =
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>ClusterCockpit</title></head>\n"
