@@ -8,6 +8,7 @@
 #include "store/bitpack.h"
 #include "store/block.h"
 
+#define DICT_WORTH_BYTES 96 // smaller codings are not beaten by enough
 #define DICT_MAX_ENTRIES 64
 #define DICT_SLOTS       256 // of the hash table, a power of two
 #define MAX_INTEGER      (INT64_C(1) << 53)
@@ -192,7 +193,7 @@ static struct block *encode_codes(const int64_t *m, size_t count, unsigned scale
     uint32_t dictionary[DICT_MAX_ENTRIES];
     uint32_t indexes[BLOCK_MAX_VALUES];
     make_codes(m, count, s, shift, codes);
-    if (best.kind == BLOCK_FRAME && best.width > 4 && s->valid == count) {
+    if (best.size_bytes > DICT_WORTH_BYTES && s->valid == count) {
         size_t entries = build_dictionary(codes, count, dictionary, indexes);
         unsigned width = bits_for(entries ? entries - 1 : 0);
         if (entries)

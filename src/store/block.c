@@ -128,7 +128,8 @@ static void expand_deltas(const struct block *b, int64_t *m)
     memcpy(&least_step, b->payload + sizeof(int64_t), sizeof(least_step));
     bitpack_unpack(b->payload + DELTA_HEAD_BYTES, b->count - 1u, b->width, steps);
     for (size_t i = 1; i < b->count; i++)
-        m[i] = m[i - 1] + least_step + steps[i - 1];
+        m[i] = (int64_t)((uint64_t)m[i - 1] + (uint64_t)least_step +
+                         steps[i - 1]); // no overflow in sound blocks
 }
 
 // ---- decoding to values
@@ -144,7 +145,7 @@ void block_decode_decimals(const struct block *block, int64_t *out)
     uint32_t offset = block->valid < block->count;
     expand_codes(block, codes);
     for (size_t i = 0; i < block->count; i++) {
-        int64_t m = block->base + (int64_t)((uint64_t)(codes[i] - offset) << block->shift);
+        int64_t m = (int64_t)((uint64_t)block->base + ((uint64_t)(codes[i] - offset) << block->shift));
         out[i] = offset && codes[i] == 0 ? BLOCK_GAP : m;
     }
 }

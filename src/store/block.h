@@ -70,9 +70,9 @@ void block_stats_add(struct block_stats *total, const struct block_stats *more);
 void block_stats_add_values(struct block_stats *total, const double *values, size_t count);
 size_t block_memory_bytes(const struct block *block); // with the allocator's overhead
 
-// For snapshots to come: the block as bytes of a fixed layout, and back with every field checked (foreign
-// bytes never read or write out of bounds; statistics are computed anew rather than believed). ERR_CORRUPT
-// names the field.
+// For snapshots to come: the block as bytes, and back. Layout, little-endian: u16 payload size, count, valid; u8 kind, scale,
+// width, shift; u16 items; u32 range; i64 base, sum; payload. Foreign bytes are checked field by field, never read out of
+// bounds, and coded anew, so that statistics are right whatever the header says. ERR_CORRUPT names the field.
 #define BLOCK_HEADER_BYTES 32
 size_t block_serialized_bytes(const struct block *block);
 void block_serialize(const struct block *block, uint8_t *out);

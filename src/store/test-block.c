@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "store/bitpack.h"
+#include "store/block.h"
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *state >> 20;
+}
+
+typedef double make_value_fn(size_t i, uint64_t *random);
+
+static double constant(size_t i, uint64_t *random)
+{
+    (void)i, (void)random;
+    return 42.125;
+}
+static double steps(size_t i, uint64_t *random)
+{
+    (void)random;
+    return (double)(i / 37) * 1234.5;
+}
+static double noise(size_t i, uint64_t *random)
+{
+    (void)i;
+    return (double)(next_random(random) % 1000000) / 1000;
+}
+static double negative(size_t i, uint64_t *random)
+{
+    (void)i;
+    return (double)((int64_t)(next_random(random) % 2000) - 1000) / 100;
+}
+static double counter(size_t i, uint64_t *random)
+{
+    return 123456789012.0 + (double)i * 5000 + (double)(next_random(random) % 100);
+}
+static double wide_counter(size_t i, uint64_t *random)
+{
+    return 4e14 + (double)i * 2e9 + (double)(next_random(random) % 100);
+}
+static double two_values(size_t i, uint64_t *random)
+{
+    (void)i;
+    return next_random(random) % 2 ? 0.5 : 987654.321;
+}
+static double gaps(size_t i, uint64_t *random)
+{
+    return i % 5 == 1 ? NAN : noise(i, random);
+}
+static double runs_with_gaps(size_t i, uint64_t *random)
+{
+    (void)random;
+    return i / 50 % 2 ? NAN : 7;
+}
+static double nothing(size_t i, uint64_t *random)
+{
+    (void)i, (void)random;
+    return NAN;
+}
+static double float32(size_t i, uint64_t *random)
+{
+    (void)i;
+    return (double)((float)next_random(random) * 1.2345e-7f);
+}
+static double float64(size_t i, uint64_t *random)
+{
+    (void)i;
+    return (double)next_random(random) / 3;
+}
+static double large(size_t i, uint64_t *random)
+{
+    (void)random;
+    return i % 2 ? 1e300 : -1e-300;
+}
+static double infinite(size_t i, uint64_t *random)
+{
+    (void)random;
+    return i % 2 ? INFINITY : 1;
+}
+static double pages(size_t i, uint64_t *random) // bytes in use: multiples of 4096 above 32 bits
+{
+    (void)i;
+    return 64e9 + (double)(next_random(random) % 100000) * 4096;
+}
+static double negative_zero(size_t i, uint64_t *random)
+{
+    (void)i, (void)random;
+    return -0.0;
+}
+
+static const struct {
+    const char *name;
+    make_value_fn *make;
+    enum block_kind kind; // of a full block
+    size_t most_bytes;    // of its payload
+} shapes[] = {
+    {"constant", constant, BLOCK_CONST, 0},
+    {"steps", steps, BLOCK_RUNS, 100},
+    {"noise of 1000000 values", noise, BLOCK_FRAME, 1280},
+    {"negative", negative, BLOCK_FRAME, 704},
+    {"counter", counter, BLOCK_DELTA, 600},
+    {"wide counter", wide_counter, BLOCK_DELTA, 600},
+    {"two values", two_values, BLOCK_DICT, 72},
+    {"gaps", gaps, BLOCK_FRAME, 1280},
+    {"runs with gaps", runs_with_gaps, BLOCK_RUNS, 40},
+    {"nothing", nothing, BLOCK_CONST, 0},
+    {"float32", float32, BLOCK_RAW32, 2072},
+    {"float64", float64, BLOCK_RAW64, 4120},
+    {"large", large, BLOCK_RAW64, 4120},
+    {"infinite", infinite, BLOCK_RAW32, 2072},
+    {"pages", pages, BLOCK_FRAME, 1088},
+    {"negative zero", negative_zero, BLOCK_CONST, 0},
+};
+
+static void expect_same(const char *name, const double *want, const double *got, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        double w = want[i] + 0.0;
+        bool same = isnan(w) ? isnan(got[i]) : memcmp(&w, &got[i], sizeof(w)) == 0;
+        if (!same)
+            fail_msg("%s: value %zu of %zu is %.17g, wanted %.17g", name, i, count, got[i], w);
+    }
+}
+
+static void expect_stats(const char *name, const struct block *block, const double *values, size_t count)
+{
+    struct block_stats want = {.valid = 0}, got;
+    block_stats_add_values(&want, values, count);
+    block_stats(block, &got);
+    if (got.valid != want.valid || got.min != want.min || got.max != want.max ||
+        fabs(got.sum - want.sum) > 1e-12 * fabs(want.sum))
+        fail_msg("%s: statistics %u %.17g %.17g %.17g, wanted %u %.17g %.17g %.17g", name, got.valid, got.min,
+                 got.max, got.sum, want.valid, want.min, want.max, want.sum);
+}
+
+static void expect_bytes_round(const char *name, const struct block *block, const double *values)
+{
+    double out[BLOCK_MAX_VALUES];
+    struct error err = ERROR_INIT;
+    struct block *again = NULL;
+    uint8_t *bytes = mem_alloc(block_serialized_bytes(block));
+    block_serialize(block, bytes);
+    if (block_parse(slice_of((char *)bytes, block_serialized_bytes(block)), &again, &err))
+        fail_msg("%s: %s", name, err.text);
+    block_decode(again, 0, block->count, out);
+    expect_same(name, values, out, block->count);
+    mem_free(again);
+    mem_free(bytes);
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {1, 2, 3, 4, 5, 31, 32, 33, 127, 128, 129, 511, 512};
+    for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
+        for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+            double values[BLOCK_MAX_VALUES], out[BLOCK_MAX_VALUES];
+            uint64_t random = 7;
+            for (size_t i = 0; i < counts[c]; i++)
+                values[i] = shapes[s].make(i, &random);
+            struct block *block = block_encode(values, counts[c]);
+            block_decode(block, 0, counts[c], out);
+            expect_same(shapes[s].name, values, out, counts[c]);
+            size_t first = counts[c] / 3, part = counts[c] - first - counts[c] / 4;
+            block_decode(block, first, part, out);
+            expect_same(shapes[s].name, values + first, out, part);
+            expect_stats(shapes[s].name, block, values, counts[c]);
+            expect_bytes_round(shapes[s].name, block, values);
+            mem_free(block);
+        }
+    }
+}
+
+static void test_smallest_coding_is_taken(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
+        double values[BLOCK_MAX_VALUES];
+        uint64_t random = 7;
+        for (size_t i = 0; i < BLOCK_MAX_VALUES; i++)
+            values[i] = shapes[s].make(i, &random);
+        struct block *block = block_encode(values, BLOCK_MAX_VALUES);
+        if (block->kind != shapes[s].kind || block->size_bytes > shapes[s].most_bytes)
+            fail_msg("%s: kind %u, %u bytes; wanted kind %u, at most %zu", shapes[s].name, block->kind,
+                     block->size_bytes, shapes[s].kind, shapes[s].most_bytes);
+        mem_free(block);
+    }
+}
+
+static void test_bitpack(void **state)
+{
+    (void)state;
+    for (unsigned width = 0; width <= 32; width++) {
+        for (size_t count = 1; count <= 300; count += 13) {
+            uint32_t codes[304] = {0}, out[304];
+            uint8_t bytes[304 * 4 + 64];
+            uint64_t random = width * 1000 + count;
+            for (size_t i = 0; i < count; i++)
+                codes[i] = (uint32_t)(next_random(&random) & ((UINT64_C(1) << width) - 1));
+            memset(bytes, 0xEE, sizeof(bytes));
+            bitpack_pack(codes, count, width, bytes);
+            size_t size = bitpack_bytes(count, width);
+            if (bytes[size] != 0xEE)
+                fail_msg("width %u, %zu codes: more than %zu bytes written", width, count, size);
+            bitpack_unpack(bytes, count, width, out);
+            for (size_t i = 0; i < count; i++) {
+                if (out[i] != codes[i])
+                    fail_msg("width %u: code %zu of %zu is %u, wanted %u", width, i, count, out[i], codes[i]);
+            }
+        }
+    }
+}
+
+// Each field of a good block is damaged in turn.
+static void test_damage_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        make_value_fn *make;
+        size_t at;
+        uint8_t byte;
+        const char *text;
+    } cases[] = {
+        {"payload size", noise, 0, 1, "block: 1281 bytes of payload, 1280 are there"},
+        {"count", noise, 3, 0x7F, "block: 512 of 32512 values"},
+        {"kind", noise, 6, 9, "block: unknown kind 9"},
+        {"scale", noise, 7, 10, "block: scale 10, shift 0"},
+        {"shift", noise, 9, 32, "block: scale 3, shift 32"},
+        {"width", noise, 8, 19, "block: 1280 bytes for 512 values of 19 bits"},
+        {"runs", steps, 10, 3, "block: 84 bytes for 3 runs"},
+        {"run length", steps, 32, 1, "block: runs of 476 values, not 512"},
+        {"run code", steps, 8, 3, "block: width 3 of run codes"},
+        {"dictionary", two_values, 10, 3, "block: 72 bytes for a dictionary of 3"},
+        {"base", noise, 23, 0x7F, "block: value 0 is out of range"},
+        {"gaps in differences", counter, 5, 1, "block: 536 bytes for 512 values of 8 bits"},
+    };
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        double values[BLOCK_MAX_VALUES];
+        uint8_t bytes[BLOCK_HEADER_BYTES + 8 * BLOCK_MAX_VALUES + 24];
+        uint64_t random = 7;
+        struct error err = ERROR_INIT;
+        struct block *damaged = NULL;
+        for (size_t i = 0; i < BLOCK_MAX_VALUES; i++)
+            values[i] = cases[c].make(i, &random);
+        struct block *block = block_encode(values, BLOCK_MAX_VALUES);
+        block_serialize(block, bytes);
+        bytes[cases[c].at] = cases[c].byte;
+        int rc = block_parse(slice_of((char *)bytes, block_serialized_bytes(block)), &damaged, &err);
+        if (rc != ERR_CORRUPT || strcmp(err.text, cases[c].text) != 0)
+            fail_msg("%s: %d '%s', wanted '%s'", cases[c].what, rc, err.text, cases[c].text);
+        mem_free(block);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bitpack),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_smallest_coding_is_taken),
+        cmocka_unit_test(test_damage_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
