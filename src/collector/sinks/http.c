@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/base64.h"
+#include "collector/curl-on-demand.h"
 #include "collector/http-post.h"
 #include "collector/sinks/sinks.h"
 #include "net/http-client.h"
@@ -114,6 +115,9 @@ static int set_up(const struct http_options *o, const char *name, struct http_si
                                          .idle_timeout_ms = idle_ms};
         return http_post_new(&post, &s->plain, err);
     }
+    rc = curl_on_demand_load(err);
+    if (rc < 0)
+        return rc;
     s->client_options = (struct http_client_options){
         .timeout_ms = timeout_ms, .idle_timeout_ms = idle_ms, .user_agent = "cc-metric-collector"};
     if (s->authorization) {
