@@ -23,6 +23,8 @@ void cluster_warn(const struct cluster_warner *warner, const char *fmt, ...) PRI
 // the directory.
 int cluster_read(const struct json_value *document, const char *directory, struct arena *arena,
                  struct cluster *ret, struct error *err) MUST_CHECK;
+// Puts "failed to load cluster config for '<dir>'" in front of the error; returns its code.
+int cluster_load_failure(const char *directory, struct error *err);
 void cluster_release_hosts(struct cluster *cluster);
 
 // The override of a sub-cluster in the document's metric configuration, or NULL.

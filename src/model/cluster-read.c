@@ -256,9 +256,11 @@ static void expand_subcluster(struct reader *r, const struct cluster *cluster, s
         expand_metric(r, cluster, i, to);
 }
 
-static int load_failure(const char *directory, struct error *err)
+int cluster_load_failure(const char *directory, struct error *err)
 {
-    return error_prefix(err, "failed to load cluster config for '%s'", directory ? directory : "");
+    if (!directory)
+        return error_prefix(err, "failed to load cluster config");
+    return error_prefix(err, "failed to load cluster config for '%s'", directory);
 }
 
 int cluster_read(const struct json_value *document, const char *directory, struct arena *arena,
@@ -270,13 +272,13 @@ int cluster_read(const struct json_value *document, const char *directory, struc
     *ret = (struct cluster){.source = document};
     if (json_type(document) != JSON_OBJECT) {
         fail(&r, document, "cluster", "an object");
-        return load_failure(directory, r.err);
+        return cluster_load_failure(directory, r.err);
     }
     ret->name = text(&r, document, "name");
     read_metrics(&r, document, ret);
     read_subclusters(&r, document, ret);
     if (r.rc < 0)
-        return load_failure(directory, r.err);
+        return cluster_load_failure(directory, r.err);
     r.rc = check_cluster(ret, directory, r.err);
     for (size_t i = 0; r.rc == 0 && i < ret->subcluster_count; i++)
         r.rc = read_hosts(ret, &ret->subclusters[i], r.err);
@@ -284,7 +286,7 @@ int cluster_read(const struct json_value *document, const char *directory, struc
         return r.rc;
     for (size_t i = 0; r.rc == 0 && i < ret->subcluster_count; i++)
         expand_subcluster(&r, ret, &ret->subclusters[i]);
-    return r.rc < 0 ? load_failure(directory, r.err) : 0;
+    return r.rc < 0 ? cluster_load_failure(directory, r.err) : 0;
 }
 
 void cluster_release_hosts(struct cluster *cluster)

@@ -46,7 +46,7 @@ static int add_text(struct cluster_set *set, struct slice text, const char *dire
     if (rc < 0) {
         if (err && err->line)
             error_prefix(err, "line %d, column %d", err->line, err->column);
-        error_prefix(err, "failed to load cluster config for '%s'", directory ? directory : "");
+        cluster_load_failure(directory, err);
         return rc;
     }
     ENSURE_CAPACITY(set->clusters, set->cap, set->count + 1);
@@ -84,7 +84,7 @@ static int add_file(struct cluster_set *set, const char *path, const char *direc
     buf_init(&text, DESCRIPTION_MAX_BYTES);
     int rc = file_read(path, DESCRIPTION_MAX_BYTES, &text, err);
     if (rc < 0)
-        error_prefix(err, "failed to load cluster config for '%s'", directory);
+        cluster_load_failure(directory, err);
     else
         rc = add_text(set, buf_slice(&text), directory, warner, err);
     buf_release(&text);
