@@ -484,6 +484,7 @@ int json_parse_text(struct json_doc *doc, struct slice text, struct error *err)
     p->end = text.ptr + text.len;
     p->line = 1;
     p->err = err;
+    ENSURE_CAPACITY(p->pending, p->pending_cap, 16);
     int rc = parse_document(p);
     mem_free(p->pending);
     mem_free(p);

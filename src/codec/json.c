@@ -70,7 +70,7 @@ int64_t json_int(const struct json_value *v, int64_t otherwise)
 double json_double(const struct json_value *v, double otherwise)
 {
     if (json_type(v) == JSON_INT)
-        return (double)v->integer;
+        return v->integer == 0 && v->source.ptr[0] == '-' ? -0.0 : (double)v->integer;
     return json_type(v) == JSON_REAL ? v->real : otherwise;
 }
 

@@ -55,58 +55,72 @@ static int check_entry(struct slice measurement, const struct lineproto_tag *tag
     return rc;
 }
 
-static void append_token(struct buf *out, struct slice s, bool key)
+// ---- writing: 'to' is where the next byte goes, room was made before
+// ------------------------------------------------
+
+static char *put_token(char *to, struct slice s, bool key)
 {
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
-        if (c == ',' || c == ' ' || (key && c == '='))
-            buf_append_byte(out, '\\');
-        buf_append_byte(out, c);
+        if (UNLIKELY(c == ',' || c == ' ' || (key && c == '=')))
+            *to++ = '\\';
+        *to++ = c;
     }
+    return to;
 }
 
-static void append_string(struct buf *out, struct slice s)
+static char *put_string(char *to, struct slice s)
 {
-    buf_append_byte(out, '"');
+    static const char letters[128] = {['\\'] = '\\', ['"'] = '"', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    *to++ = '"';
     for (size_t i = 0; i < s.len; i++) {
-        static const char letters[128] = {
-            ['\\'] = '\\', ['"'] = '"', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
         unsigned char c = (unsigned char)s.ptr[i];
         if (c < 0x80 && letters[c]) {
-            buf_append_byte(out, '\\');
-            buf_append_byte(out, letters[c]);
+            *to++ = '\\';
+            *to++ = letters[c];
         } else {
-            buf_append_byte(out, (char)c);
+            *to++ = (char)c;
         }
     }
-    buf_append_byte(out, '"');
+    *to++ = '"';
+    return to;
 }
 
-static void append_value(struct buf *out, const struct lineproto_value *v)
+static char *put_value(char *to, const struct lineproto_value *v)
 {
-    char text[NUMBER_TEXT_SIZE];
-    size_t len;
     switch (v->kind) {
     case LINEPROTO_FLOAT:
-        buf_append(out, text, number_format_shortest(v->f64, text));
-        break;
+        return to + number_format_shortest(v->f64, to);
     case LINEPROTO_INT:
-        len = strnum_format_i64(v->i64, text);
-        text[len++] = 'i';
-        buf_append(out, text, len);
-        break;
+        to += strnum_format_i64(v->i64, to);
+        *to++ = 'i';
+        return to;
     case LINEPROTO_UINT:
-        len = strnum_format_u64(v->u64, text);
-        text[len++] = 'u';
-        buf_append(out, text, len);
-        break;
+        to += strnum_format_u64(v->u64, to);
+        *to++ = 'u';
+        return to;
     case LINEPROTO_BOOL:
-        buf_append_cstr(out, v->boolean ? "true" : "false");
-        break;
+        memcpy(to, v->boolean ? "true" : "false", 5);
+        return to + (v->boolean ? 4 : 5);
     case LINEPROTO_STRING:
-        append_string(out, v->string);
-        break;
+        return put_string(to, v->string);
     }
+    return to;
+}
+
+// At most: every byte escaped, a separator before each part, quotes, the longest number.
+static size_t bound_bytes(struct slice measurement, const struct lineproto_tag *tags, size_t tag_count,
+                          const struct lineproto_field *fields, size_t field_count)
+{
+    size_t bytes = 2 * measurement.len + 32;
+    for (size_t i = 0; i < tag_count; i++)
+        bytes += 2 * (tags[i].key.len + tags[i].value.len) + 2;
+    for (size_t i = 0; i < field_count; i++) {
+        const struct lineproto_value *v = &fields[i].value;
+        bytes += 2 * fields[i].key.len + 2 +
+                 (v->kind == LINEPROTO_STRING ? 2 * v->string.len + 2 : NUMBER_TEXT_SIZE);
+    }
+    return bytes;
 }
 
 int lineproto_encode(struct buf *out, struct slice measurement, const struct lineproto_tag *tags,
@@ -116,23 +130,25 @@ int lineproto_encode(struct buf *out, struct slice measurement, const struct lin
     int rc = check_entry(measurement, tags, tag_count, fields, field_count, err);
     if (rc < 0)
         return rc;
-    append_token(out, measurement, false);
+    char *start = buf_reserve(out, bound_bytes(measurement, tags, tag_count, fields, field_count));
+    if (!start)
+        return error_set(err, ERR_LIMIT, "no room for the line");
+    char *to = put_token(start, measurement, false);
     for (size_t i = 0; i < tag_count; i++) {
-        buf_append_byte(out, ',');
-        append_token(out, tags[i].key, true);
-        buf_append_byte(out, '=');
-        append_token(out, tags[i].value, true);
+        *to++ = ',';
+        to = put_token(to, tags[i].key, true);
+        *to++ = '=';
+        to = put_token(to, tags[i].value, true);
     }
     for (size_t i = 0; i < field_count; i++) {
-        buf_append_byte(out, i ? ',' : ' ');
-        append_token(out, fields[i].key, true);
-        buf_append_byte(out, '=');
-        append_value(out, &fields[i].value);
+        *to++ = i ? ',' : ' ';
+        to = put_token(to, fields[i].key, true);
+        *to++ = '=';
+        to = put_value(to, &fields[i].value);
     }
-    char text[24];
-    text[0] = ' ';
-    size_t len = 1 + strnum_format_i64(timestamp, text + 1);
-    text[len++] = '\n';
-    buf_append(out, text, len);
+    *to++ = ' ';
+    to += strnum_format_i64(timestamp, to);
+    *to++ = '\n';
+    buf_commit(out, (size_t)(to - start));
     return 0;
 }

@@ -80,6 +80,37 @@ static ALWAYS_INLINE size_t put_fixed(char *text, bool negative, uint64_t intege
     return len;
 }
 
+// The eight decimal digits of v < 10^8 as bytes 0..9, the most significant one first in memory (little-endian
+// word). Halves, quarters and single digits are split off side by side; the divisions by 100 and 10 are exact
+// for these ranges.
+static ALWAYS_INLINE uint64_t eight_digits(uint64_t v)
+{
+    uint64_t x = v / 10000 | (v % 10000) << 32;
+    uint64_t hundreds = (x * 10486 >> 20) & UINT64_C(0x0000007F0000007F);
+    x = hundreds | (x - 100 * hundreds) << 16;
+    uint64_t tens = (x * 103 >> 10) & UINT64_C(0x000F000F000F000F);
+    return tens | (x - 10 * tens) << 8;
+}
+
+// put_fixed for a scaled value below 10^8, nearly without branches: this is where pages of samples are
+// written.
+static ALWAYS_INLINE size_t put_fixed_short(char *text, bool negative, uint64_t scaled, int decimals)
+{
+    uint64_t digits = eight_digits(scaled);
+    int last_whole = 7 - decimals; // index of the last digit before the point, which is always written
+    int skip = __builtin_ctzll(digits | UINT64_C(1) << (8 * last_whole)) / 8;
+    digits |= UINT64_C(0x3030303030303030);
+    text[0] = '-';
+    text += negative;
+    uint64_t whole = digits >> (8 * skip);
+    uint32_t fraction = (uint32_t)(digits >> (8 * (8 - decimals)));
+    size_t len = (size_t)(8 - decimals - skip);
+    memcpy(text, &whole, sizeof(whole)); // more than counts; overwritten or left behind the end
+    text[len] = '.';
+    memcpy(text + len + 1, &fraction, sizeof(fraction));
+    return negative + len + 1 + (size_t)decimals;
+}
+
 // |v| = mantissa * 2^-shift with 0 < shift: the product with 10^decimals is exact in 128 bits, and so the
 // part that is cut off tells above, below and exactly half. For up to three decimals the product fits 64 bits
 // (53 + 10).
@@ -125,10 +156,10 @@ size_t number_format_fixed(double v, int decimals, char *text)
     if (decimals > 3 && biased > 1023 + 33)
         return format_rare(v, decimals, text);
     uint64_t scaled = scale_and_round(mantissa, shift, decimals);
-    if (decimals == 3) // a constant divisor is a multiplication
-        return put_fixed(text, negative, scaled / 1000, scaled % 1000, 3);
-    if (decimals == 2)
-        return put_fixed(text, negative, scaled / 100, scaled % 100, 2);
+    if (scaled < 100000000 && decimals == 3)
+        return put_fixed_short(text, negative, scaled, 3);
+    if (scaled < 100000000 && decimals == 2)
+        return put_fixed_short(text, negative, scaled, 2);
     uint64_t power = int_powers[decimals];
     return put_fixed(text, negative, scaled / power, scaled % power, decimals);
 }

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "eight digits are written as one little-endian word");
+
 __extension__ typedef unsigned __int128 number_u128;
 
 // IEEE 754 binary64 and binary32 as bits.

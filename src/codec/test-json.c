@@ -125,6 +125,17 @@ static void test_scalars(void **state)
     }
 }
 
+static void test_negative_zero(void **state)
+{
+    (void)state;
+    struct json_doc *doc = parse("[-0, 0, -0.0]");
+    const struct json_value *root = json_root(doc);
+    assert_true(signbit(json_double(json_at(root, 0), 1)));
+    assert_false(signbit(json_double(json_at(root, 1), 1)));
+    assert_true(signbit(json_double(json_at(root, 2), 1)));
+    json_doc_free(&doc);
+}
+
 static void test_strings(void **state)
 {
     (void)state;
@@ -274,11 +285,16 @@ static void test_too_long(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors),          cmocka_unit_test(test_nul_byte_is_an_error),
-        cmocka_unit_test(test_scalars),         cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_positions),       cmocka_unit_test(test_members),
-        cmocka_unit_test(test_many_duplicates), cmocka_unit_test(test_nothing_is_harmless),
-        cmocka_unit_test(test_depth),           cmocka_unit_test(test_too_long)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_errors),
+                                       cmocka_unit_test(test_nul_byte_is_an_error),
+                                       cmocka_unit_test(test_scalars),
+                                       cmocka_unit_test(test_negative_zero),
+                                       cmocka_unit_test(test_strings),
+                                       cmocka_unit_test(test_positions),
+                                       cmocka_unit_test(test_members),
+                                       cmocka_unit_test(test_many_duplicates),
+                                       cmocka_unit_test(test_nothing_is_harmless),
+                                       cmocka_unit_test(test_depth),
+                                       cmocka_unit_test(test_too_long)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

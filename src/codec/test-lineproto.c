@@ -7,46 +7,11 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "codec/lineproto-describe.h"
 #include "codec/lineproto-scan.h"
 #include "codec/lineproto.h"
 
 // ---- one line per entry or error, for comparison
-// --------------------------------------------------------------------
-
-static void describe_value(struct buf *out, const struct lineproto_value *v)
-{
-    switch (v->kind) {
-    case LINEPROTO_FLOAT:
-        buf_printf(out, "f:%.17g", v->f64);
-        break;
-    case LINEPROTO_INT:
-        buf_printf(out, "i:%lld", (long long)v->i64);
-        break;
-    case LINEPROTO_UINT:
-        buf_printf(out, "u:%llu", (unsigned long long)v->u64);
-        break;
-    case LINEPROTO_BOOL:
-        buf_printf(out, "b:%d", v->boolean);
-        break;
-    case LINEPROTO_STRING:
-        buf_printf(out, "s:%.*s", SLICE_FMT(v->string));
-        break;
-    }
-}
-
-static void describe(struct buf *out, const struct lineproto_entry *e)
-{
-    buf_printf(out, "%d [%.*s]", e->line, SLICE_FMT(e->measurement));
-    for (size_t i = 0; i < e->tag_count; i++)
-        buf_printf(out, " {%.*s=%.*s}", SLICE_FMT(e->tags[i].key), SLICE_FMT(e->tags[i].value));
-    for (size_t i = 0; i < e->field_count; i++) {
-        buf_printf(out, " %.*s=", SLICE_FMT(e->fields[i].key));
-        describe_value(out, &e->fields[i].value);
-    }
-    if (e->has_timestamp)
-        buf_printf(out, " @%lld", (long long)e->timestamp);
-    buf_append_byte(out, '\n');
-}
 
 static bool not_unknown(void *ctx, struct slice measurement)
 {
@@ -63,7 +28,7 @@ static void decode_piece(struct lineproto_decoder *d, struct buf *out)
         if (rc == 0)
             break;
         if (rc > 0)
-            describe(out, entry);
+            lineproto_describe(out, entry);
         else
             buf_printf(out, "%s %s\n", error_code_name(err.code), err.text);
     }
