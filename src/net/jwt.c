@@ -233,7 +233,7 @@ static int parse_object(struct slice text, bool is_header, struct json_doc **ret
     struct error cause = ERROR_INIT;
     char type_error[128];
 
-    if (json_parse(text, ret_doc, &cause) < 0) {
+    if (json_parse(text.len ? text : SLICE_EMPTY, ret_doc, &cause) < 0) {
         bool cut = strcmp(cause.text, "EOF") == 0 || strcmp(cause.text, "unexpected EOF") == 0;
 
         return refuse(err, rules, why, is_header && cut ? "unexpected end of JSON input" : cause.text);
