@@ -63,6 +63,7 @@ static int load_keys(struct auth *a, struct error *err)
         log_warn("Could not decode JWT private key: %s", cause.text);
         return error_set(err, ERR_INVALID, "Error while initializing authentication -> jwtAuth init failed");
     }
+    jwt_key_use_backend_rules(a->public_key);
     a->cache = jwt_cache_new(a->public_key);
     return 0;
 }
@@ -108,7 +109,7 @@ bool auth_disabled(const struct auth *auth)
 bool user_has_role(const struct user *user, const char *role)
 {
     for (size_t i = 0; i < user->role_count; i++) {
-        if (slice_eq_cstr(user->roles[i], role))
+        if (slice_eq_ignore_case(user->roles[i], slice_from_cstr(role)))
             return true;
     }
     return false;

@@ -97,13 +97,14 @@ static bool is_cross_site(const struct http_request *req)
     return !safe && site && strcmp(site, "cross-site") == 0;
 }
 
-static bool in_list(struct slice item, const char *const *list)
+// The list's own spelling, or NULL.
+static const char *in_list(struct slice item, const char *const *list)
 {
     for (; *list; list++) {
         if (slice_eq_ignore_case(item, slice_from_cstr(*list)))
-            return true;
+            return *list;
     }
-    return false;
+    return NULL;
 }
 
 // Answer to a CORS preflight (auth.md 12.2): 200 and, when method and headers are allowed, an echo of what
@@ -114,9 +115,13 @@ static void answer_preflight(const struct http_request *req, struct http_respons
     static const char *const headers[] = {"X-Requested-With", "Content-Type", "Authorization", "Origin",
                                           NULL};
     struct slice wanted = slice_from_cstr(http_header(req, "Access-Control-Request-Headers"));
-    bool ok = in_list(slice_from_cstr(method), methods) && http_header(req, "Origin");
-    for (struct slice rest = wanted; ok && rest.ptr && wanted.len;)
-        ok = in_list(slice_trim(slice_split(&rest, ',')), headers);
+    const char *allowed = "", *found = in_list(slice_from_cstr(method), methods);
+    bool ok = found && http_header(req, "Origin");
+    for (struct slice rest = wanted; ok && rest.ptr && wanted.len;) {
+        found = in_list(slice_trim(slice_split(&rest, ',')), headers);
+        ok = found != NULL;
+        allowed = arena_printf(req->arena, "%s%s%s", allowed, allowed[0] ? ", " : "", ok ? found : "");
+    }
     resp->status = 200;
     resp->header_count = 0;
     http_set_header(resp, "Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
@@ -125,7 +130,7 @@ static void answer_preflight(const struct http_request *req, struct http_respons
     http_set_header(resp, "Access-Control-Allow-Origin", "*");
     http_set_header(resp, "Access-Control-Allow-Methods", method);
     if (wanted.len)
-        http_set_header(resp, "Access-Control-Allow-Headers", arena_strdup(req->arena, wanted));
+        http_set_header(resp, "Access-Control-Allow-Headers", allowed);
 }
 
 // ---- routes
@@ -140,9 +145,21 @@ static bool is_api_path(struct slice path)
     return false;
 }
 
+static int without_allow(struct http_response *resp)
+{
+    int n = 0;
+    for (int i = 0; i < resp->header_count; i++) {
+        if (strcmp(resp->headers[i].name, "Allow") != 0)
+            resp->headers[n++] = resp->headers[i];
+    }
+    return n;
+}
+
 // The wrapper counts HEAD as allowed where GET is; upstream does not (4.1.1).
 static void answer_wrong_method(struct http_request *req, struct http_response *resp)
 {
+    static const char *const known[] = {"GET",    "HEAD",  "POST",    "PUT",     "PATCH",
+                                        "DELETE", "TRACE", "OPTIONS", "CONNECT", NULL};
     for (int i = 0; i < resp->header_count; i++) {
         if (strcmp(resp->headers[i].name, "Allow") != 0)
             continue;
@@ -157,6 +174,9 @@ static void answer_wrong_method(struct http_request *req, struct http_response *
         resp->headers[i].value = arena_strdup(req->arena, buf_slice(&allow));
         buf_release(&allow);
     }
+    // A method that HTTP does not know: nobody could make use of the list.
+    if (!in_list(req->method, known))
+        resp->header_count = without_allow(resp);
     buf_clear(&resp->body);
     resp->status = 405;
 }

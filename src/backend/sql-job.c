@@ -37,8 +37,8 @@ static void read_json_columns(struct sql_stmt *stmt, struct arena *arena, struct
                                 &job->has_energy_footprint, &err);
     json_doc_free(&doc);
     doc = parse_column(sql_column_text(stmt, 22), job->id, "footprint");
-    rc |= job_decode_numbers(root_of(doc), arena, &job->footprint, &job->footprint_count,
-                             &job->has_footprint, &err);
+    rc |= job_decode_numbers(root_of(doc), arena, &job->footprint, &job->footprint_count, &job->has_footprint,
+                             &err);
     json_doc_free(&doc);
     doc = parse_column(sql_column_text(stmt, 23), job->id, "resources");
     rc |= job_decode_resources(root_of(doc), false, arena, job, &err);

@@ -37,11 +37,12 @@ def names():
 
 
 class Scenario:
-    """skip_steps: numbers of steps outside of this release; sound: step number -> what differs on purpose (see compare)."""
+    """later: number and step -> why it is left out, or None. sound: step number -> what we answer on purpose instead, in
+    the form of the recordings (None: anything)."""
 
-    def __init__(self, name, cwd, skip_steps=(), sound=None):
+    def __init__(self, name, cwd, later=lambda number, step: None, sound=None):
         self.data, self.cwd = load(name), pathlib.Path(cwd)
-        self.skip, self.sound = set(skip_steps), sound or {}
+        self.later, self.sound = later, sound or {}
         self.port, self.base_time = harness.free_port(), int(time.time())
         self.saved, self.program, self.left_out = {}, None, []
 
@@ -211,8 +212,9 @@ class Scenario:
             if self.data.get("start") is not False:
                 self.launch().wait_ready()
             for number, step in enumerate(self.data["steps"]):
-                if number in self.skip:
-                    self.left_out.append(number)
+                reason = self.later(number, step)
+                if reason:
+                    self.left_out.append((number, reason))
                     continue
                 self.run_step(number, step)
         finally:
@@ -321,7 +323,8 @@ class Scenario:
                 raise Mismatch(f"header {name} is missing")
             if name == "vary":  # several headers of that name, or one: the same to a client
                 continue
-            self.same(want[name], got[name], {}, f"header {name}")
+            wanted = [want[name]] if name == "allow" and isinstance(want[name], str) else want[name]
+            self.same(wanted, got[name], {}, f"header {name}")
 
     def check_body(self, step, expected, body):
         kind, rules = expected.get("body"), step.get("rules") or {}
@@ -350,6 +353,8 @@ class Scenario:
 
     # command line
     def do_cli(self, step):
+        if step.get("args", [""])[:1] == ["-add-user"]:
+            return self.add_user(step["args"][1])
         return self.command(step.get("args", []), step.get("env"), step.get("stdin"), step.get("timeout", 30))
 
     def check_cli(self, step, expected, done):
@@ -461,6 +466,8 @@ class Scenario:
             if self.text(want["raw"]) != text:
                 raise Mismatch(f"{path.name}: {self.text(want['raw'])!r} expected, got {text!r}")
         elif want["kind"] == "json":
+            if path.name == "meta.json":  # ours carries the final values (backend.md 6.4), upstream's what was known before
+                rules = {**rules, "drop": [*rules.get("drop", ()), "energyFootprint", "footprint", "energy"]}
             self.same(self.ordered(want["json"], rules), self.ordered(json.loads(text), rules), rules, path.name)
         elif want["kind"] == "text":
             self.same(want["text"], text, {}, path.name)
