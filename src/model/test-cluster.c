@@ -69,7 +69,7 @@ static void test_refused(void **state)
          "(whole numbers from 0), not integer"},
         // The format before 1.0: units as text, flop rates as plain numbers.
         {CLUSTER("{\"name\":\"m\",\"unit\":\"GB/s\",\"timestep\":60}", SUB("s", "")),
-         "failed to load cluster config for 'c': line 1, column 49: 'unit' must be an object, not string"},
+         "failed to load cluster config for 'c': line 1, column 48: 'unit' must be an object, not string"},
         {CLUSTER(METRIC("m", ""), "{\"name\":\"s\",\"flopRateScalar\":14}"),
          "failed to load cluster config for 'c': line 1, column 136: 'flopRateScalar' must be an object, not "
          "integer"},
