@@ -104,6 +104,7 @@ def test_port_in_use(tmp_path, store):
     (["-dev=2"], 2, "invalid boolean value"),
     (["-h"], 0, "-check-config"),
     (["-config", "missing.json"], 1, "main configuration must be present"),
+    (["-config", "."], 1, "directory"),
     (["-cleanup-checkpoints"], 1, "keeps data in memory only"),
 ])
 def test_wrong_command_line(tmp_path, args, code, text):

@@ -79,19 +79,21 @@ static void write_http(const struct http_server *server, struct buf *out)
 
 void about_handler(void *ctx, struct http_request *req, struct http_response *resp)
 {
-    const struct about *about = ctx;
-    struct keeper_stats keeper = {0};
+    struct about *about = ctx;
+    struct http_server *server = atomic_load_explicit(&about->server, memory_order_acquire);
+    struct keeper *keeper = atomic_load_explicit(&about->keeper, memory_order_acquire);
+    struct keeper_stats stats = {0};
 
     (void)req;
     write_process(about, &resp->body);
-    if (about->server)
-        write_http(about->server, &resp->body);
-    if (about->keeper)
-        keeper_stats(about->keeper, &keeper);
-    family(&resp->body, "cc_retention_runs", "counter", "Retention runs.", keeper.runs);
+    if (server)
+        write_http(server, &resp->body);
+    if (keeper)
+        keeper_stats(keeper, &stats);
+    family(&resp->body, "cc_retention_runs", "counter", "Retention runs.", stats.runs);
     family(&resp->body, "cc_retention_failed_queries", "counter",
            "Retention runs that could not ask the backend for the hosts of running jobs.",
-           keeper.failed_queries);
+           stats.failed_queries);
     store_api_metrics(about->api, &resp->body);
     buf_append_cstr(&resp->body, "# EOF\n");
     resp->status = 200;

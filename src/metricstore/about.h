@@ -4,6 +4,8 @@
 #ifndef METRICSTORE_ABOUT_H
 #define METRICSTORE_ABOUT_H
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "metricstore/keeper.h"
 #include "net/http-server.h"
@@ -11,8 +13,9 @@
 
 struct about {
     const struct store_api *api;
-    struct http_server *server; // set once it runs, before 'keeper'
-    struct keeper *keeper;      // NULL until it runs
+    // NULL until they run; set by the main thread while requests are served already (release, acquire)
+    struct http_server *_Atomic server;
+    struct keeper *_Atomic keeper;
     struct wall_time started;
 };
 

@@ -83,7 +83,8 @@ static void make_router(struct server *server)
     if (server->auth) // the router's guard is asked before the body is read
         http_router_set_guard(server->router, auth_guard, server->auth);
     store_api_mount(server->api, server->router, NULL, NULL);
-    server->about = (struct about){.api = server->api, .started = clock_wall()};
+    server->about.api = server->api;
+    server->about.started = clock_wall();
     http_router_add(server->router, "GET", "/metrics", about_handler, &server->about);
 }
 
@@ -142,8 +143,8 @@ static int server_start(struct server *server, struct error *err)
         rc = start_keeper(server, err);
     if (rc < 0)
         return rc;
-    server->about.server = server->http;
-    server->about.keeper = server->keeper;
+    atomic_store_explicit(&server->about.server, server->http, memory_order_release);
+    atomic_store_explicit(&server->about.keeper, server->keeper, memory_order_release);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "store/store-api.h"
+#include "store/value-text.h"
 
 enum endpoint_id {
     ENDPOINT_QUERY,
@@ -34,6 +35,7 @@ struct endpoint {
 struct store_api {
     struct store *store; // borrowed
     struct store_api_options options;
+    struct value_text values;
     struct endpoint endpoints[ENDPOINT_COUNT];
 };
 

@@ -277,30 +277,8 @@ static void echo_query(const struct store_query *query, struct buf *out)
     json_write_object_end(&w);
 }
 
-// The bulk of every answer: fixed point with three decimals, null for NaN and infinities (MS-24).
-static void append_values(struct buf *out, const double *data, size_t count)
-{
-    enum { BATCH = 64 };
-
-    buf_append_cstr(out, "\"data\":[");
-    for (size_t i = 0; i < count; i += BATCH) {
-        size_t n = MIN((size_t)BATCH, count - i);
-        char *start = buf_reserve(out, n * (NUMBER_TEXT_SIZE + 1));
-        if (!start)
-            return;
-        char *p = start;
-        for (size_t k = i; k < i + n; k++) {
-            p += number_format_fixed(data[k], 3, p);
-            *p++ = ',';
-        }
-        buf_commit(out, (size_t)(p - start));
-    }
-    out->len--; // the last comma
-    buf_append_cstr(out, "],");
-}
-
-static void append_entry(struct buf *out, const struct store_series *series, const struct store_query *query,
-                         bool with_stats)
+static void append_entry(const struct store_api *api, struct buf *out, const struct store_series *series,
+                         const struct store_query *query, bool with_stats)
 {
     // Without statistics upstream scales a zero: -0.00 for a negative factor (5.3).
     double zero = !series->error && query->scale_by < 0 ? -0.0 : 0.0;
@@ -316,8 +294,11 @@ static void append_entry(struct buf *out, const struct store_series *series, con
         json_append_quoted(out, slice_from_cstr(series->error));
         buf_append_byte(out, ',');
     }
-    if (series->count > 0)
-        append_values(out, series->data, series->count);
+    if (series->count > 0) {
+        buf_append_cstr(out, "\"data\":[");
+        value_text_append(&api->values, series->data, series->count, out);
+        buf_append_cstr(out, "],");
+    }
     buf_printf(out, "\"from\":%lld,\"to\":%lld,\"resolution\":%lld", (long long)series->from,
                (long long)series->to, (long long)series->resolution_s);
     for (size_t i = 0; i < ARRAY_LEN(values); i++) {
@@ -350,7 +331,7 @@ static int append_result(struct query_answer *answer, const struct store_query *
     for (size_t i = 0; i < count; i++) {
         if (i)
             buf_append_byte(out, ',');
-        append_entry(out, &entries[i], query, range->with_stats);
+        append_entry(answer->api, out, &entries[i], query, range->with_stats);
     }
     buf_append_byte(out, ']');
     return 0;
