@@ -38,10 +38,8 @@ static int fail_text(struct parser *p, const char *text)
 // The byte as Go's error texts quote it: bytes from 0x80 up are shown as the code point of the same number.
 static const char *quote_byte(unsigned char c, char *text, size_t size)
 {
-    static const char names[] = {
-        ['\a'] = 'a', ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\v'] = 'v', ['\f'] = 'f', ['\r'] = 'r'};
-    if (c < sizeof(names) && names[c])
-        snprintf(text, size, "'\\%c'", names[c]);
+    if (c >= '\a' && c <= '\r')
+        snprintf(text, size, "'\\%c'", "abtnvfr"[c - '\a']);
     else if (c == '\'' || c == '\\')
         snprintf(text, size, "'\\%c'", c);
     else if (c < 0x20 || c == 0x7F)

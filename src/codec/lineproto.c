@@ -7,6 +7,7 @@
 #include "base/strnum.h"
 #include "codec/lineproto-scan.h"
 #include "codec/number.h"
+#include "codec/utf8.h"
 
 struct lineproto_decoder {
     const char *ptr; // next byte to read
@@ -106,22 +107,31 @@ struct quoted {
     char text[176];
 };
 
+// Appends what stands for the character at s.ptr, at most four bytes; returns how many bytes of s it has.
+static size_t quote_character(struct slice s, char mark, char *to, size_t *len)
+{
+    unsigned char c = (unsigned char)s.ptr[0];
+    uint32_t code_point;
+    size_t size = utf8_decode(s.ptr, s.len, &code_point);
+    if (size > 1)
+        *len += (size_t)snprintf(to + *len, 5, "%.*s", (int)size, s.ptr);
+    else if (c >= '\a' && c <= '\r')
+        *len += (size_t)snprintf(to + *len, 3, "\\%c", "abtnvfr"[c - '\a']);
+    else if (c < 0x20 || c >= 0x7F)
+        *len += (size_t)snprintf(to + *len, 5, "\\x%02x", c);
+    else
+        *len += (size_t)snprintf(to + *len, 3, c == (unsigned char)mark || c == '\\' ? "\\%c" : "%c", c);
+    return MAX(size, (size_t)1);
+}
+
 static struct quoted quote_with(struct slice s, char mark)
 {
     struct quoted q;
-    size_t len = 0;
+    size_t len = 0, done = 0;
     q.text[len++] = mark;
-    for (size_t i = 0; i < MIN(s.len, (size_t)40); i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c == '\n' || c == '\r')
-            len += (size_t)snprintf(q.text + len, 3, "\\%c", c == '\n' ? 'n' : 'r');
-        else if (c < 0x20 || c == 0x7F)
-            len += (size_t)snprintf(q.text + len, 5, "\\x%02x", c);
-        else
-            len +=
-                (size_t)snprintf(q.text + len, 3, c == (unsigned char)mark || c == '\\' ? "\\%c" : "%c", c);
-    }
-    snprintf(q.text + len, sizeof(q.text) - len, s.len > 40 ? "...%c" : "%c", mark);
+    while (done < s.len && done < 40)
+        done += quote_character(slice_skip(s, done), mark, q.text, &len);
+    snprintf(q.text + len, sizeof(q.text) - len, done < s.len ? "...%c" : "%c", mark);
     return q;
 }
 

@@ -275,8 +275,8 @@ static void test_bad_entries(void **state)
         {",cluster=c value=1 1\n",
          "invalid at line 1:1: invalid character ',' found at start of measurement name\n"},
         {"\tm v=1\nm v=2",
-         "invalid at line 1:1: invalid character '\\x09' found at start of measurement name\n2 [m] v=f:2\n"},
-        {"m\tv=1", "invalid at line 1:2: expected tag key or field but found '\\x09' instead\n"},
+         "invalid at line 1:1: invalid character '\\t' found at start of measurement name\n2 [m] v=f:2\n"},
+        {"m\tv=1", "invalid at line 1:2: expected tag key or field but found '\\t' instead\n"},
         {"m\n", "invalid at line 1:2: expected tag key or field but found '\\n' instead\n"},
         {"m", "invalid at line 1:2: expected tag key or field but found end of input instead\n"},
         {"m ", "invalid at line 1:3: expected field key but none found\n"},
@@ -302,9 +302,16 @@ static void test_bad_entries(void **state)
         {"m v=1 9223372036854775808\nn v=1", "invalid at line 1:7: invalid timestamp "
                                              "(\"9223372036854775808\"): line-protocol value out of range\n"
                                              "2 [n] v=f:1\n"},
-        {"m\xFF v=1", "invalid at line 1:1: invalid utf-8 sequence in token \"m\xFF\"\n"},
+        {"m\xFF v=1", "invalid at line 1:1: invalid utf-8 sequence in token \"m\\xff\"\n"},
         {"m v=\"\xC3\"\nn v=1",
-         "invalid at line 1:6: invalid utf-8 sequence in token \"\xC3\"\n2 [n] v=f:1\n"},
+         "invalid at line 1:6: invalid utf-8 sequence in token \"\\xc3\"\n2 [n] v=f:1\n"},
+        {"m,\xC3\xA4\x01=1 v=1",
+         "invalid at line 1:3: expected '=' after tag key \"\xC3\xA4\", but got '\\x01' instead\n"},
+        {"m v=''1''", "invalid at line 1:5: value for field \"v\" (\"''1''\") has unrecognized type\n"},
+        {"m v=\\\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+         "invalid at line 1:5: value for field \"v\" (\"\\\\\\\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\") "
+         "has "
+         "unrecognized type\n"},
         {"   cpu_load,=x value=1", "invalid at line 1:10: empty tag key\n"},
         {"\n\n# c\n\n  cpu_load,cluster=c,hostname=h valu",
          "invalid at line 5:35: want '=' after field key \"valu\", found end of input\n"},

@@ -35,7 +35,8 @@ void message_meta_at(const struct message *msg, size_t index, struct slice *ret_
 void message_set_field(struct message *msg, struct slice key, struct lineproto_value value); // text is copied
 bool message_field(const struct message *msg, struct slice key, struct lineproto_value *ret_value);
 size_t message_field_count(const struct message *msg);
-void message_field_at(const struct message *msg, size_t index, struct slice *ret_key, struct lineproto_value *ret);
+void message_field_at(const struct message *msg, size_t index, struct slice *ret_key,
+                      struct lineproto_value *ret);
 // Shorthands for the one field "value".
 struct message *message_metric_f64(struct slice name, double value, struct wall_time time);
 struct message *message_metric_i64(struct slice name, int64_t value, struct wall_time time);
@@ -44,7 +45,8 @@ struct message *message_metric_u64(struct slice name, uint64_t value, struct wal
 enum time_precision { PRECISION_S, PRECISION_MS, PRECISION_US, PRECISION_NS };
 bool time_precision_from_name(struct slice name, enum time_precision *ret); // "s" "ms" "us" "ns"
 // One line of line protocol (encoder A). The meta keys listed in meta_as_tags are written as tags.
-int message_encode_line(const struct message *msg, enum time_precision precision, const char *const *meta_as_tags,
-                        size_t meta_as_tag_count, struct buf *out, struct error *err) MUST_CHECK;
+int message_encode_line(const struct message *msg, enum time_precision precision,
+                        const char *const *meta_as_tags, size_t meta_as_tag_count, struct buf *out,
+                        struct error *err) MUST_CHECK;
 
 #endif
