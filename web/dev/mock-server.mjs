@@ -228,7 +228,7 @@ function storeQuery(body) {
 
 function answerApi(method, path, q, body) {
     if (path === '/ui/api/info') return [200, info()];
-    if (path === '/api/clusters/') return [200, CLUSTERS.map((c) => c.description)];
+    if (path === '/api/clusters/') return [200, { clusters: CLUSTERS.map((c) => c.description) }];
     if (path === '/ui/api/jobs') return [200, listJobs(q)];
     if (path === '/ui/api/job-plots') return [200, jobPlots(JSON.parse(body))];
     if (path === '/api/query') return [200, storeQuery(JSON.parse(body))];
@@ -236,7 +236,7 @@ function answerApi(method, path, q, body) {
     if (metrics) return [200, jobMetrics(Number(metrics[1]), q)];
     const one = /^\/api\/jobs\/(\d+)$/.exec(path);
     const found = one && JOBS.find((j) => j.id === Number(one[1]));
-    if (found) return [200, { Meta: shown(found, true), Data: null }];
+    if (found) return [200, { Meta: { ...shown(found, true), statistics: null }, Data: null }];
     if (one) return [422, { status: 'Unprocessable Entity', error: `finding job with db id ${one[1]} failed: sql: no rows in result set` }];
     return [404, { status: 'Not Found', error: `no such path: ${path}` }];
 }

@@ -59,7 +59,7 @@ function program(name) {
 
 function writeConfiguration(folder, port, archive) {
     const made = spawnSync(program('cc-load-generator'), [...GENERATOR, '-write-archive', archive], { encoding: 'utf8' });
-    if (made.status !== 0) throw new Error(`cc-load-generator: ${made.stderr}`);
+    if (made.status !== 0) throw new Error(`cc-load-generator: ${made.error ?? made.stderr}`);
     const config = {
         main: { addr: `127.0.0.1:${port}` },
         archive: { kind: 'file', path: archive },
@@ -68,7 +68,7 @@ function writeConfiguration(folder, port, archive) {
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
 }
 
-const GENERATOR = ['-cluster', CLUSTER, '-nodes', '12', '-hwthreads', '8', '-interval', '2', '-seed', '1'];
+const GENERATOR = ['-cluster', CLUSTER, '-nodes', '12', '-hwthreads', '8', '-interval', '2', '-seed', '1', '-job-window', '600'];
 
 export class Server {
     /** `env` reaches the stand-in only: MOCK_TOKEN, MOCK_EMPTY. */
@@ -96,7 +96,7 @@ export class Server {
     }
 
     async feed() {
-        const args = [...GENERATOR, '-url', this.url, '-backfill', '30m', '-live', '-jobs'];
+        const args = [...GENERATOR, '-url', this.url, '-backfill', '90m', '-live', '-jobs'];
         this.generator = new Process(program('cc-load-generator'), args, { name: 'cc-load-generator', cwd: this.folder });
         await waitFor(async () => ((await this.get('/ui/api/jobs?state=completed'))?.total ?? 0) > 0 && ((await this.get('/ui/api/jobs?state=running'))?.total ?? 0) > 0, 'simulated jobs', 60);
         await waitFor(async () => (await this.get('/ui/api/info'))?.clusters.some((c) => c.nodes.some((n) => n.lastSeen !== null)), 'samples', 60);

@@ -101,8 +101,8 @@ export function getInfo(signal?: AbortSignal): Promise<Info> {
     return request<Info>('/ui/api/info', {}, signal);
 }
 
-export function getClusters(signal?: AbortSignal): Promise<Cluster[]> {
-    return request<Cluster[]>('/api/clusters/', {}, signal);
+export async function getClusters(signal?: AbortSignal): Promise<Cluster[]> {
+    return (await request<{ clusters: Cluster[] | null }>('/api/clusters/', {}, signal)).clusters ?? [];
 }
 
 export function getJobs(query: URLSearchParams, signal?: AbortSignal): Promise<JobPage> {
@@ -111,6 +111,13 @@ export function getJobs(query: URLSearchParams, signal?: AbortSignal): Promise<J
 
 export async function getJob(id: string, signal?: AbortSignal): Promise<Job> {
     return (await request<{ Meta: Job }>(`/api/jobs/${encodeURIComponent(id)}`, {}, signal)).Meta;
+}
+
+/** The archived statistics of an ended job. They come with lists of jobs only, so the list is cut down to its start second. */
+export async function getStatistics(job: Job, signal?: AbortSignal): Promise<Job['statistics']> {
+    const request = new URLSearchParams({ cluster: job.cluster, user: job.user, 'start-time': `${job.startTime}-${job.startTime}`, 'items-per-page': '100' });
+    const list = (await getJobs(request, signal)).jobs ?? [];
+    return list.find((other) => other.id === job.id)?.statistics ?? null;
 }
 
 export async function getJobMetrics(id: string, metrics: string[], scope: string, signal?: AbortSignal): Promise<JobMetric[]> {

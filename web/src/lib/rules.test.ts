@@ -12,10 +12,11 @@ const TOPOLOGY: Topology = { node: [0, 1, 2, 3, 4, 5, 6, 7], socket: [[0, 1, 4, 
 
 describe('levels', () => {
     const up = { peak: 240, normal: 100, caution: 50, alert: 10, lowerIsBetter: false };
-    it.each([[260, 'over'], [240, 'good'], [101, 'good'], [100, 'normal'], [50, 'caution'], [10, 'alert'], [0, 'alert'], [null, 'none']])('more is better: %s is %s', (value, level) => expect(levelOf(value, up)).toBe(level));
+    it.each([[270, 'over'], [260, 'good'], [240, 'good'], [101, 'good'], [100, 'normal'], [50, 'caution'], [10, 'alert'], [0, 'alert'], [null, 'none']])('more is better: %s is %s', (value, level) => expect(levelOf(value, up)).toBe(level));
     const down = { peak: 400, normal: 200, caution: 250, alert: 300, lowerIsBetter: true };
-    it.each([[401, 'over'], [300, 'alert'], [250, 'caution'], [240, 'normal'], [0, 'normal']])('less is better: %s is %s', (value, level) => expect(levelOf(value, down)).toBe(level));
+    it.each([[441, 'over'], [401, 'alert'], [300, 'alert'], [250, 'caution'], [240, 'normal'], [0, 'normal']])('less is better: %s is %s', (value, level) => expect(levelOf(value, down)).toBe(level));
     it('says high or low by direction', () => expect([levelWord('alert', false), levelWord('alert', true), levelWord('none', true)]).toEqual(['very low', 'very high', '']));
+    it('the order of the limits gives the direction when the flag is missing', () => expect(thresholdsAt({ ...METRIC, caution: 200, alert: 240 }, 'node', undefined)?.lowerIsBetter).toBe(true));
     it('without thresholds there is no judgement', () => {
         expect(thresholdsAt({ ...METRIC, peak: 0, normal: 0 }, 'node', TOPOLOGY)).toBeNull();
         expect(levelOf(5, null)).toBe('none');

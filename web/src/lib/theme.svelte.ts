@@ -41,6 +41,7 @@ export function lineColours(dark: boolean): string[] {
 }
 
 export interface PlotColours {
+    ground: string;
     text: string;
     grid: string;
     band: string;
@@ -51,6 +52,6 @@ export interface PlotColours {
 
 export function plotColours(dark: boolean): PlotColours {
     return dark
-        ? { text: '#a9b4c0', grid: '#2a323c', band: 'rgba(86,180,233,0.25)', normal: '#8f9aa6', caution: '#e69f00', alert: '#ff7b6b' }
-        : { text: '#55606c', grid: '#e6eaee', band: 'rgba(0,114,178,0.18)', normal: '#6b7682', caution: '#b26b00', alert: '#c0392b' };
+        ? { ground: '#181f26', text: '#a9b4c0', grid: '#2a323c', band: 'rgba(86,180,233,0.25)', normal: '#8f9aa6', caution: '#e69f00', alert: '#ff7b6b' }
+        : { ground: '#ffffff', text: '#55606c', grid: '#e6eaee', band: 'rgba(0,114,178,0.18)', normal: '#6b7682', caution: '#b26b00', alert: '#c0392b' };
 }

@@ -11,6 +11,9 @@ export interface Thresholds {
     lowerIsBetter: boolean;
 }
 
+// A load average of 72.4 on 72 cores is noise, not news: so much above the peak counts as the peak.
+const OVER = 1.1;
+
 export type Level = 'over' | 'good' | 'normal' | 'caution' | 'alert' | 'none';
 
 /** Thresholds are written for the node. A sum over parts is divided by their number, a mean holds for each part as it is. */
@@ -27,13 +30,14 @@ export function thresholdsAt(metric: MetricConfig, scope: Scope, topology: Topol
         normal: metric.normal / divisor,
         caution: metric.caution / divisor,
         alert: metric.alert / divisor,
-        lowerIsBetter: metric.lowerIsBetter ?? false,
+        // Descriptions often leave the flag out; limits that rise from caution to alert say the same.
+        lowerIsBetter: (metric.lowerIsBetter ?? false) || metric.alert > metric.caution,
     };
 }
 
 export function levelOf(value: number | null, t: Thresholds | null): Level {
     if (value === null || t === null) return 'none';
-    if (t.peak > 0 && value > t.peak) return 'over';
+    if (t.peak > 0 && value > t.peak * OVER) return 'over';
     if (t.lowerIsBetter) {
         if (t.alert > 0 && value >= t.alert) return 'alert';
         if (t.caution > 0 && value >= t.caution) return 'caution';
