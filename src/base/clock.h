@@ -14,7 +14,7 @@ struct mono_time {
     int64_t ns; // since some fixed point; never jumps
 };
 
-#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_S  INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 
 struct wall_time clock_wall(void);

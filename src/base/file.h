@@ -40,7 +40,8 @@ struct io {
 
 extern const struct io io_system; // the real thing
 
-int io_write_all(const struct io *io, int fd, struct slice bytes, const char *path, struct error *err) MUST_CHECK;
+int io_write_all(const struct io *io, int fd, struct slice bytes, const char *path,
+                 struct error *err) MUST_CHECK;
 // Reads the whole file; more than max_bytes is ERR_LIMIT; absent is ERR_NOT_FOUND. Appends to *out.
 int io_read_file(const struct io *io, const char *path, size_t max_bytes, struct buf *out,
                  struct error *err) MUST_CHECK;
@@ -48,7 +49,8 @@ int io_read_file(const struct io *io, const char *path, size_t max_bytes, struct
 // the temporary file is removed and the old file is untouched.
 int io_replace_file(const struct io *io, const char *path, struct slice bytes, mode_t mode,
                     struct error *err) MUST_CHECK;
-int io_make_dirs(const struct io *io, const char *path, mode_t mode, struct error *err) MUST_CHECK; // mkdir -p
+int io_make_dirs(const struct io *io, const char *path, mode_t mode,
+                 struct error *err) MUST_CHECK; // mkdir -p
 
 // Plain helpers on the real file system.
 int file_read(const char *path, size_t max_bytes, struct buf *out, struct error *err) MUST_CHECK;

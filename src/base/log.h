@@ -30,10 +30,10 @@ uint64_t log_suppressed_count(void);
 void log_write(enum log_level level, const char *file, int line, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #define log_debug(...) log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
-#define log_info(...) log_at(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_warn(...) log_at(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  log_at(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...)  log_at(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
-#define log_crit(...) log_at(LOG_LEVEL_CRIT, __VA_ARGS__)
+#define log_crit(...)  log_at(LOG_LEVEL_CRIT, __VA_ARGS__)
 #define log_at(level, ...)                                                                                   \
     do {                                                                                                     \
         if ((level) >= log_get_level())                                                                      \

@@ -20,7 +20,7 @@ void *mem_memdup(const void *bytes, size_t len);
 void *mem_try_alloc(size_t size_bytes) MUST_CHECK; // NULL when memory is out
 void mem_free(void *ptr);                          // accepts NULL
 
-#define NEW(type) ((type *)mem_alloc(sizeof(type)))
+#define NEW(type)              ((type *)mem_alloc(sizeof(type)))
 #define NEW_ARRAY(type, count) ((type *)mem_alloc_array((count), sizeof(type)))
 // Grows array variable 'ptr' (capacity variable 'cap') so that it holds at least 'need' items.
 #define ENSURE_CAPACITY(ptr, cap, need)                                                                      \

@@ -39,15 +39,15 @@ static inline bool slice_eq_cstr(struct slice a, const char *b)
     return slice_eq(a, slice_from_cstr(b));
 }
 
-int slice_cmp(struct slice a, struct slice b); // bytewise, as strcmp
+int slice_cmp(struct slice a, struct slice b);             // bytewise, as strcmp
 bool slice_eq_ignore_case(struct slice a, struct slice b); // ASCII only
 bool slice_starts_with(struct slice s, struct slice prefix);
 bool slice_ends_with(struct slice s, struct slice suffix);
 bool slice_contains(struct slice s, struct slice needle);
-ptrdiff_t slice_find_byte(struct slice s, char c);      // index or -1
+ptrdiff_t slice_find_byte(struct slice s, char c);         // index or -1
 ptrdiff_t slice_find(struct slice s, struct slice needle); // index or -1
-struct slice slice_trim(struct slice s);                // blanks, tabs, CR, LF at both ends
-struct slice slice_skip(struct slice s, size_t count);  // count is clamped to the length
+struct slice slice_trim(struct slice s);                   // blanks, tabs, CR, LF at both ends
+struct slice slice_skip(struct slice s, size_t count);     // count is clamped to the length
 // Cuts *rest at the first 'sep': returns what stands before it, *rest becomes what stands behind it
 // (empty with ptr NULL when there was no separator). Iterate while rest->ptr != NULL.
 struct slice slice_split(struct slice *rest, char sep);

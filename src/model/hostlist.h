@@ -20,7 +20,8 @@ void hostlist_free(struct hostlist **list);
 bool hostlist_contains(const struct hostlist *list, struct slice host);
 size_t hostlist_count(const struct hostlist *list); // product over brackets, summed over terms
 // Names in order, on the heap; free with hostlist_names_free.
-int hostlist_expand(const struct hostlist *list, char ***ret_names, size_t *ret_count, struct error *err) MUST_CHECK;
+int hostlist_expand(const struct hostlist *list, char ***ret_names, size_t *ret_count,
+                    struct error *err) MUST_CHECK;
 void hostlist_names_free(char ***names, size_t count);
 
 #endif

@@ -18,8 +18,10 @@ enum scope {
 };
 
 enum scope scope_from_name(struct slice name); // "" gives SCOPE_NODE, unknown SCOPE_INVALID
-const char *scope_name(enum scope scope);      // "node", "socket", "memoryDomain", "core", "hwthread", "accelerator"
-int scope_rank(enum scope scope);              // granularity: node 10, socket 5, memoryDomain 4, core 3, hwthread 2, accelerator 1
+const char *
+scope_name(enum scope scope); // "node", "socket", "memoryDomain", "core", "hwthread", "accelerator"
+int scope_rank(
+    enum scope scope); // granularity: node 10, socket 5, memoryDomain 4, core 3, hwthread 2, accelerator 1
 enum scope scope_coarser(enum scope a, enum scope b);
 
 enum aggregation { AGGREGATION_NONE, AGGREGATION_SUM, AGGREGATION_AVG };

@@ -38,12 +38,12 @@ void topology_groups_of_threads(const struct topology_group *groups, size_t grou
 
 // ---- this machine -----------------------------------------------------------------------------------------
 struct hwthread {
-    int id;           // the CPU number of the operating system
-    int socket;       // physical_package_id
-    int die;          // die_id, else the socket
-    int core;         // core_id of the kernel: unique within (socket, die) only
-    int core_first;   // lowest hardware thread of the same core: unique name of the core
-    int smt;          // position among the threads of its core
+    int id;            // the CPU number of the operating system
+    int socket;        // physical_package_id
+    int die;           // die_id, else the socket
+    int core;          // core_id of the kernel: unique within (socket, die) only
+    int core_first;    // lowest hardware thread of the same core: unique name of the core
+    int smt;           // position among the threads of its core
     int memory_domain; // NUMA node; 0 where the kernel names none
 };
 
@@ -56,6 +56,7 @@ struct hwtopology {
 
 // Reads <root>/sys/devices/system/cpu; root "" or "/" is the real machine. Offline CPUs are left out; older kernels
 // (thread_siblings_list) are understood. Memory from the arena.
-int hwtopology_read(const char *root, struct arena *arena, struct hwtopology *ret, struct error *err) MUST_CHECK;
+int hwtopology_read(const char *root, struct arena *arena, struct hwtopology *ret,
+                    struct error *err) MUST_CHECK;
 
 #endif
