@@ -252,24 +252,25 @@ static struct slice unescape(struct reader *r, struct slice raw, escape_fn *esca
 // keys and tag values, the equals sign. *ret_high: bytes from 80 on were passed.
 static ALWAYS_INLINE const char *skip_plain(const char *p, const char *end, bool key, bool *ret_high)
 {
-    uint64_t high = 0;
     for (; end - p >= 8; p += 8) {
         uint64_t word = lineproto_load8(p);
         uint64_t found = lineproto_match_control(word) | lineproto_match(word, ',') |
                          lineproto_match(word, '\\') | lineproto_match(word, 0x7F) |
                          (key ? lineproto_match(word, '=') : 0);
-        if (found) // bytes before the one found count, and a few behind it may: then the text is checked for
-                   // nothing
-            break;
-        high |= word;
+        if (found) {
+            uint64_t before =
+                (found & -found) - 1; // all bits below the first hit's byte, and some of that byte
+            *ret_high |= (word & before & LINEPROTO_HIGH_BITS) != 0;
+            return p + (unsigned)__builtin_ctzll(found) / 8;
+        }
+        *ret_high |= (word & LINEPROTO_HIGH_BITS) != 0;
     }
     for (; p < end; p++) {
         unsigned char c = (unsigned char)*p;
         if (c <= ' ' || c == ',' || c == '\\' || c == 0x7F || (key && c == '='))
             break;
-        high |= c;
+        *ret_high |= c >= 0x80;
     }
-    *ret_high |= (high & LINEPROTO_HIGH_BITS) != 0;
     return p;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Files and sections. Typed tables: settings.c.
 #include <libgen.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -21,11 +22,13 @@ struct settings_file {
     size_t doc_count, doc_cap;
     struct section *sections;
     size_t section_count, section_cap;
+    enum settings_lookup lookup;
 };
 
-static struct settings_file *file_new(void)
+static struct settings_file *file_new(enum settings_lookup lookup)
 {
     struct settings_file *file = NEW(struct settings_file);
+    file->lookup = lookup;
     file->arena = arena_new(PATHS_MAX_BYTES);
     return file;
 }
@@ -65,11 +68,13 @@ static int add_section(struct settings_file *file, struct slice name, const stru
                        const char *origin, struct error *err)
 {
     for (size_t i = 0; i < file->section_count; i++) {
-        if (slice_eq(file->sections[i].name, name))
-            return error_set_at(err, ERR_INVALID, json_line(value), json_column(value),
-                                "%s:%d:%d: section '%.*s' is given both here and in %s", origin,
-                                json_line(value), json_column(value), SLICE_FMT(name),
-                                file->sections[i].origin);
+        if (!slice_eq(file->sections[i].name, name))
+            continue;
+        if (slice_eq(json_source(file->sections[i].value), json_source(value)))
+            return 0; // which one wins is undefined upstream; when they agree it does not matter
+        return error_set_at(err, ERR_INVALID, json_line(value), json_column(value),
+                            "%s:%d:%d: section '%.*s' is given both here and in %s", origin, json_line(value),
+                            json_column(value), SLICE_FMT(name), file->sections[i].origin);
     }
     ENSURE_CAPACITY(file->sections, file->section_cap, file->section_count + 1);
     file->sections[file->section_count++] = (struct section){name, value, origin};
@@ -86,14 +91,21 @@ static bool is_reference(struct slice key, struct slice *ret_name)
     return true;
 }
 
-// Where 'path' is: as seen from the working directory or, when it is not there, beside the main file.
-static const char *find_referenced(const char *path, const char *main_path, struct arena *arena)
+static bool anybody_may_write_here(void)
 {
-    if (file_exists(path) || *path == '/' || !main_path)
+    struct stat st;
+    return stat(".", &st) < 0 || (st.st_mode & S_IWOTH);
+}
+
+// Where 'path' is: one of the working directory and the main file's, in the order of file->lookup.
+static const char *find_referenced(const struct settings_file *file, const char *path, const char *main_path)
+{
+    if (*path == '/' || !main_path || (file->lookup == SETTINGS_WORKING_DIR_FIRST && file_exists(path)))
         return path;
-    char *copy = arena_strdup(arena, slice_from_cstr(main_path));
-    const char *beside = arena_printf(arena, "%s/%s", dirname(copy), path);
-    return file_exists(beside) ? beside : path;
+    char *copy = arena_strdup(file->arena, slice_from_cstr(main_path));
+    const char *beside = arena_printf(file->arena, "%s/%s", dirname(copy), path);
+    bool only_beside = file->lookup == SETTINGS_MAIN_FILE_FIRST && anybody_may_write_here();
+    return file_exists(beside) || only_beside ? beside : path;
 }
 
 static int load_reference(struct settings_file *file, struct slice name, const struct json_value *v,
@@ -103,7 +115,7 @@ static int load_reference(struct settings_file *file, struct slice name, const s
         return error_set_at(err, ERR_INVALID, json_line(v), json_column(v),
                             "%s:%d:%d: key '%.*s-file': expected string, but got %s", main_name, json_line(v),
                             json_column(v), SLICE_FMT(name), json_type_name(v));
-    const char *path = find_referenced(arena_strdup(file->arena, json_string(v)), main_path, file->arena);
+    const char *path = find_referenced(file, arena_strdup(file->arena, json_string(v)), main_path);
     struct buf text;
     buf_init(&text, FILE_MAX_BYTES + 1);
     const struct json_value *root = NULL;
@@ -139,10 +151,10 @@ static int load_sections(struct settings_file *file, const struct json_value *ro
     return 0;
 }
 
-static int load(struct slice text, const char *name, const char *main_path, struct settings_file **ret_file,
-                struct error *err)
+static int load(struct slice text, const char *name, const char *main_path, enum settings_lookup lookup,
+                struct settings_file **ret_file, struct error *err)
 {
-    struct settings_file *file = file_new();
+    struct settings_file *file = file_new(lookup);
     const struct json_value *root = NULL;
     const char *kept_name = arena_strdup(file->arena, slice_from_cstr(name));
     int rc = add_document(file, text, kept_name, &root, err);
@@ -159,22 +171,28 @@ static int load(struct slice text, const char *name, const char *main_path, stru
 int settings_load_text(struct slice text, const char *name, struct settings_file **ret_file,
                        struct error *err)
 {
-    return load(text, name, NULL, ret_file, err);
+    return load(text, name, NULL, SETTINGS_WORKING_DIR_FIRST, ret_file, err);
 }
 
 int settings_load(const char *path, struct settings_file **ret_file, struct error *err)
+{
+    return settings_load_lookup(path, SETTINGS_WORKING_DIR_FIRST, ret_file, err);
+}
+
+int settings_load_lookup(const char *path, enum settings_lookup lookup, struct settings_file **ret_file,
+                         struct error *err)
 {
     struct buf text;
     buf_init(&text, FILE_MAX_BYTES + 1);
     struct error why = ERROR_INIT; // err stays untouched when the file is missing
     int rc = *path ? file_read(path, FILE_MAX_BYTES, &text, &why) : ERR_NOT_FOUND;
     if (rc == ERR_NOT_FOUND) {
-        *ret_file = file_new();
+        *ret_file = file_new(lookup);
         rc = 0;
     } else if (rc < 0) {
         rc = error_set(err, why.code, "%s", why.text);
     } else {
-        rc = load(buf_slice(&text), path, path, ret_file, err);
+        rc = load(buf_slice(&text), path, path, lookup, ret_file, err);
     }
     buf_release(&text);
     return rc;

@@ -23,9 +23,14 @@ struct settings_file;
 
 // A missing file (or path "") gives an empty set of sections, as upstream; syntax errors are errors with
 // position. A relative "-file" path is looked up in the working directory, then beside the main file. A
-// reference that cannot be read is an error that names it, as is a section that is given both ways. The top
+// reference that cannot be read is an error that names it, as is a section that is given in two ways that differ. The top
 // level must be an object or null; the sections may be anything (settings_decode checks).
 int settings_load(const char *path, struct settings_file **ret_file, struct error *err) MUST_CHECK;
+// The same with the order of these two places. Main file first (collector.md 1.9) does not look into a working
+// directory at all where anybody may write.
+enum settings_lookup { SETTINGS_WORKING_DIR_FIRST, SETTINGS_MAIN_FILE_FIRST };
+int settings_load_lookup(const char *path, enum settings_lookup lookup, struct settings_file **ret_file,
+                         struct error *err) MUST_CHECK;
 int settings_load_text(struct slice text, const char *name, struct settings_file **ret_file,
                        struct error *err) MUST_CHECK;
 void settings_free(struct settings_file **file);

@@ -246,7 +246,7 @@ static void test_bad_values(void **state)
 }
 
 // The recorded scenarios write-bad-tags and write-error-positions, and further places where a line can break.
-static void test_bad_entries(void **state)
+static void test_bad_tags(void **state)
 {
     (void)state;
     static const struct bad_case cases[] = {
@@ -272,6 +272,14 @@ static void test_bad_entries(void **state)
         {"cpu_load,cluster=c=d value=1 1\n", "invalid at line 1:19: empty tag key\n"},
         {"cpu_load,cluster=c,host name=h value=1 1\n",
          "invalid at line 1:20: expected '=' after tag key \"host\", but got ' ' instead\n"},
+    };
+    assert_all(cases, ARRAY_LEN(cases));
+}
+
+static void test_bad_entries(void **state)
+{
+    (void)state;
+    static const struct bad_case cases[] = {
         {",cluster=c value=1 1\n",
          "invalid at line 1:1: invalid character ',' found at start of measurement name\n"},
         {"\tm v=1\nm v=2",
@@ -290,6 +298,14 @@ static void test_bad_entries(void **state)
         {"m v=1,,", "invalid at line 1:7: invalid character ',' found at start of field key\n"},
         {"# a \x01 comment\nm v=1",
          "invalid at line 1:1: invalid character found in comment line\n2 [m] v=f:1\n"},
+    };
+    assert_all(cases, ARRAY_LEN(cases));
+}
+
+static void test_bad_times_and_positions(void **state)
+{
+    (void)state;
+    static const struct bad_case cases[] = {
         {"m v=1 abc\nn v=1", "invalid at line 1:7: invalid timestamp (\"abc\")\n2 [n] v=f:1\n"},
         {"m v=1 12x4\nn v=1", "invalid at line 1:7: invalid timestamp (\"12x4\")\n2 [n] v=f:1\n"},
         {"m v=1 12 34\nn v=1",
@@ -759,7 +775,9 @@ int main(void)
         cmocka_unit_test(test_head_and_source),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_bad_tags),
         cmocka_unit_test(test_bad_entries),
+        cmocka_unit_test(test_bad_times_and_positions),
         cmocka_unit_test(test_ms_13_good_lines_around_bad_ones),
         cmocka_unit_test(test_ms_14_cut_line_is_not_used),
         cmocka_unit_test(test_ms_07_timestamp_units),

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -407,6 +408,60 @@ static void test_sections(void **state)
     assert_null(file);
 }
 
+// Both places have the file; which one counts depends on the caller, but a folder where anybody may write never does.
+static void test_lookup_order(void **state)
+{
+    const char *dir = *state;
+    static const struct {
+        enum settings_lookup lookup;
+        mode_t mode; // of the working directory
+        bool in_working_dir, in_main_dir;
+        int expected; // 0: not found
+    } cases[] = {
+        {SETTINGS_WORKING_DIR_FIRST, 0755, true, true, 1}, {SETTINGS_WORKING_DIR_FIRST, 0755, false, true, 2},
+        {SETTINGS_MAIN_FILE_FIRST, 0755, true, true, 2},   {SETTINGS_MAIN_FILE_FIRST, 0755, true, false, 1},
+        {SETTINGS_MAIN_FILE_FIRST, 01777, true, false, 0}, {SETTINGS_MAIN_FILE_FIRST, 01777, true, true, 2},
+    };
+    char here[4096], path[4200];
+    assert_non_null(getcwd(here, sizeof(here)));
+    snprintf(path, sizeof(path), "%s/wd", dir);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(chdir(path), 0);
+    write_file(dir, "main.json", "{\"part-file\": \"part.json\"}");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct settings_file *file = NULL;
+        struct error err = ERROR_INIT;
+        unlink("part.json");
+        snprintf(path, sizeof(path), "%s/part.json", dir);
+        unlink(path);
+        assert_int_equal(chmod(".", cases[i].mode), 0);
+        if (cases[i].in_working_dir)
+            write_file(".", "part.json", "1");
+        if (cases[i].in_main_dir)
+            write_file(dir, "part.json", "2");
+        snprintf(path, sizeof(path), "%s/main.json", dir);
+        int rc = settings_load_lookup(path, cases[i].lookup, &file, &err);
+        int64_t got = rc == 0 ? json_int(settings_section(file, "part", NULL), -1) : 0;
+        if (got != cases[i].expected)
+            fail_msg("case %zu: %lld (%s), expected %d", i, (long long)got, err.text, cases[i].expected);
+        settings_free(&file);
+    }
+    assert_int_equal(chdir(here), 0);
+}
+
+static void test_the_same_section_twice(void **state)
+{
+    const char *dir = *state;
+    struct settings_file *file = NULL;
+    struct error err = ERROR_INIT;
+    write_file(dir, "main.json", "{\"main\": {\"a\": 1}, \"main-file\": \"good.json\"}");
+    write_file(dir, "good.json", "{\"a\": 1}");
+    if (load(dir, "main.json", &file, &err) < 0)
+        fail_msg("good.json", err.text);
+    assert_int_equal(settings_section_count(file), 1);
+    settings_free(&file);
+}
+
 static void test_missing_file_is_empty(void **state)
 {
     struct settings_file *file = NULL;
@@ -470,6 +525,8 @@ int main(void)
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_document),
         cmocka_unit_test_setup_teardown(test_sections, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_lookup_order, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_the_same_section_twice, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_missing_file_is_empty, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_bad_files, make_dir, remove_dir),
     };
