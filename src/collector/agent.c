@@ -208,6 +208,8 @@ int agent_run(const struct config *config, const struct agent_options *options)
         return 1;
     }
     process_sd_notify("READY=1");
+    if (options->started)
+        options->started(options->ctx, a.router);
     loop(&a);
     process_sd_notify("STOPPING=1");
     scheduler_wait(a.scheduler, RUN_END_MS);

@@ -17,6 +17,10 @@
 struct agent_options {
     const char *root; // "" the real machine
     bool once;        // one collection after one interval, then the end
+    // Called in the loop thread once everything runs; may be NULL. The router takes messages from any thread until the
+    // process ends. For what puts in messages that are not from a source: the feeding program of the tests.
+    void (*started)(void *ctx, struct router *router);
+    void *ctx;
 };
 
 // Returns the exit status: 0 after an orderly end; 1 when it could not start, or with 'once' delivered

@@ -147,7 +147,7 @@ int config_load(const char *path, struct config *ret)
 {
     struct error err = ERROR_INIT;
     struct config c = {.arena = arena_new(CONFIG_MEMORY_MAX)};
-    int rc = settings_load(path, &c.file, &err);
+    int rc = settings_load_lookup(path, SETTINGS_MAIN_FILE_FIRST, &c.file, &err);
     if (rc < 0) {
         log_error("%s%s", rc == ERR_INVALID ? "could not decode: " : "CONFIG ERROR: ", err.text);
     } else {

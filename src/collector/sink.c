@@ -37,6 +37,9 @@ struct sink {
     pthread_cond_t wake;
     struct spool spool;
     struct sink_stats stats;
+    bool sending;     // a chunk is with ops->send
+    bool window_open; // the open chunk is to be sealed at window_end
+    struct mono_time window_end;
     struct mono_time retry_at;
     unsigned failures; // in a row
     bool draining;
@@ -156,8 +159,7 @@ static void note_dropped(struct sink *sink, uint64_t messages)
                 sink->name, (unsigned long long)messages);
 }
 
-static void append_locked(struct sink *sink, const struct batch *batch, struct slice tail,
-                          struct mono_time now)
+static void append_locked(struct sink *sink, const struct batch *batch, struct slice tail)
 {
     for (size_t i = 0; i < batch->count; i++) {
         const struct sample *s = &batch->items[i];
@@ -172,7 +174,7 @@ static void append_locked(struct sink *sink, const struct batch *batch, struct s
                         sink->name);
             continue;
         }
-        note_dropped(sink, spool_appended(&sink->spool, out->len - before, 1, now));
+        note_dropped(sink, spool_appended(&sink->spool, out->len - before, 1));
         if (sink->traits.one_by_one)
             spool_seal(&sink->spool);
     }
@@ -182,14 +184,16 @@ void sink_append(struct sink *sink, const struct batch *batch, struct wall_time 
 {
     char text[32];
     struct slice tail = format_tail(sink->traits.precision, time, text);
-    struct mono_time now = clock_mono();
     pthread_mutex_lock(&sink->lock);
-    bool was_empty = spool_open_is_empty(&sink->spool);
-    append_locked(sink, batch, tail, now);
-    // The sender sleeps without an end when there is nothing to wait for: tell it that a window has begun.
-    bool began = was_empty && !spool_open_is_empty(&sink->spool) && sink->traits.flush_delay_ns > 0;
-    if (began)
+    append_locked(sink, batch, tail);
+    // What comes in while a batch is being sent waits for the first message after it (as upstream): a slow receiver
+    // gets fewer and bigger batches.
+    bool has_lines = !spool_open_is_empty(&sink->spool);
+    if (has_lines && sink->traits.flush_delay_ns > 0 && !sink->window_open && !sink->sending) {
+        sink->window_open = true;
+        sink->window_end.ns = clock_mono().ns + sink->traits.flush_delay_ns;
         pthread_cond_signal(&sink->wake);
+    }
     pthread_mutex_unlock(&sink->lock);
 }
 
@@ -225,9 +229,11 @@ static void send_chunk(struct sink *sink, struct spool_chunk *chunk)
 {
     struct error err = ERROR_INIT;
     int64_t wait_ms = backoff_ms(sink);
+    sink->sending = true;
     pthread_mutex_unlock(&sink->lock);
     int rc = sink->ops->send(sink->state, buf_slice(&chunk->bytes), &wait_ms, &err);
     pthread_mutex_lock(&sink->lock);
+    sink->sending = false;
     if (rc == ERR_BUSY) {
         sink->failures++;
         sink->stats.retried_batches++;
@@ -261,18 +267,18 @@ static bool wait_for_work(struct sink *sink)
     struct spool *spool = &sink->spool;
     for (;;) {
         struct mono_time now = clock_mono();
-        struct mono_time window_end = {.ns = spool->open_since.ns + sink->traits.flush_delay_ns};
-        bool waits = !spool_open_is_empty(spool) && sink->traits.flush_delay_ns > 0;
-        if (sink->draining || (waits && now.ns >= window_end.ns))
+        if (sink->draining || (sink->window_open && now.ns >= sink->window_end.ns)) {
             spool_seal(spool);
+            sink->window_open = false;
+        }
         if (sink->draining && (!spool->first || now.ns >= sink->drain_end.ns))
             return false;
         if (spool->first && (!sink->failures || now.ns >= sink->retry_at.ns))
             return true;
         if (spool->first)
             wait_until(sink, sink->retry_at);
-        else if (waits)
-            wait_until(sink, window_end);
+        else if (sink->window_open)
+            wait_until(sink, sink->window_end);
         else
             pthread_cond_wait(&sink->wake, &sink->lock);
     }

@@ -71,12 +71,10 @@ static uint64_t drop_oldest(struct spool *s)
     return dropped;
 }
 
-uint64_t spool_appended(struct spool *s, size_t bytes, uint32_t messages, struct mono_time now)
+uint64_t spool_appended(struct spool *s, size_t bytes, uint32_t messages)
 {
     if (bytes == 0)
         return 0;
-    if (s->open->bytes.len == bytes)
-        s->open_since = now;
     s->open->messages += messages;
     s->used_bytes += bytes;
     s->queued_messages += messages;

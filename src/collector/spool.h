@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 
 #define SPOOL_CHUNK_BYTES ((size_t)1 << 20) // an open chunk of this size is sealed
 
@@ -26,7 +25,6 @@ struct spool {
     struct spool_chunk *open;         // being filled, never NULL
     struct spool_chunk *first, *last; // sealed ones, oldest first
     struct spool_chunk *spare;        // one emptied chunk, kept for its memory
-    struct mono_time open_since;      // of the first message in the open chunk
     size_t used_bytes, max_bytes;     // open and sealed chunks
     uint64_t queued_messages;
     uint64_t dropped_messages; // by overflow, since the start
@@ -37,7 +35,7 @@ void spool_release(struct spool *spool);
 // The open chunk's buffer to append to; call spool_appended afterwards.
 struct buf *spool_buf(struct spool *spool);
 // Accounts for what was appended (messages may be 0). Returns how many old messages had to go for it.
-uint64_t spool_appended(struct spool *spool, size_t bytes, uint32_t messages, struct mono_time now);
+uint64_t spool_appended(struct spool *spool, size_t bytes, uint32_t messages);
 bool spool_open_is_empty(const struct spool *spool);
 void spool_seal(struct spool *spool); // no-op when the open chunk is empty
 // Takes the oldest sealed chunk out (NULL: none). Give it back with exactly one of the two calls below.
