@@ -29,14 +29,15 @@
 #include "net/http-private.h"
 
 #define DEFAULT_MAX_BODY    ((size_t)1 << 30)
-#define DEFAULT_MEMORY      ((size_t)64 << 10)
+#define MIN_MEMORY          ((size_t)8 << 10)
+#define DEFAULT_MEMORY      ((size_t)32 << 10)
 #define MAX_MEMORY          ((size_t)1 << 20)
 #define DEFAULT_CONNECTIONS 4096
 #define DEFAULT_IDLE_S      30
 #define ARENA_MAX           ((size_t)256 << 20)
 #define DRAIN_MAX           ((uint64_t)1 << 20) // of the body of a refused request, before the connection is broken
 #define BODY_FIRST_PIECE    ((size_t)256 << 10) // what a Content-Length is trusted for without a byte received
-#define BODY_KEPT           ((size_t)256 << 10) // a body buffer up to this size stays with its connection
+#define BODY_KEPT           ((size_t)256 << 10)
 #define COMPRESS_MIN        ((size_t)1024)
 #define COMPRESS_FAST_FROM                                                                                   \
     ((size_t)1 << 20) // from here on the lowest level: speed counts more than the last 10 %
@@ -58,9 +59,16 @@ enum phase {
     PHASE_ANSWERED, // handler has run
 };
 
-// The threads with their event loops: one daemon each, all with the same certificate.
+// A thread with its event loop, and what its connections share. Owned by that thread.
+struct worker {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    struct buf spare_body; // kept for the next body that comes in pieces
+};
+
+// All workers with the same certificate.
 struct engine {
-    struct MHD_Daemon **daemons;
+    struct worker *workers;
     unsigned count, next; // next: where the search for the emptiest one begins
     _Atomic bool started;
     char first_log_line[256]; // of the library while it starts: tells why it does not. Not touched afterwards
@@ -83,9 +91,10 @@ struct http_server {
     } stats;
 };
 
-// One connection and its present request. Owned by the pool thread that the connection lives on.
+// One connection and its present request. Owned by the thread of its worker.
 struct connection {
     struct http_server *server;
+    struct worker *worker;
     struct MHD_Connection *mhd;
     int fd;              // the library's
     struct arena *arena; // cleared after each request
@@ -131,12 +140,31 @@ static const struct http_request_ops mhd_request_ops = {.header = mhd_header};
 
 // ---- one request ------------------------------------------------------------------------------------------
 
+// Thousands of idle connections must not hold a buffer each: one per thread is kept.
+static void keep_body_buffer(struct connection *c)
+{
+    if (c->body.cap <= BODY_KEPT && c->body.cap > c->worker->spare_body.cap) {
+        struct buf smaller = c->worker->spare_body;
+
+        c->worker->spare_body = c->body;
+        c->body = smaller;
+    }
+    buf_release(&c->body);
+}
+
+static void take_body_buffer(struct connection *c)
+{
+    if (c->body.cap > 0)
+        return;
+    c->body = c->worker->spare_body;
+    buf_init(&c->worker->spare_body, c->body.max_bytes);
+    buf_clear(&c->body);
+}
+
 static void reset_request(struct connection *c)
 {
     arena_clear(c->arena);
-    if (c->body.cap > BODY_KEPT)
-        buf_release(&c->body);
-    buf_clear(&c->body);
+    keep_body_buffer(c);
     c->req = (struct http_request){
         .peer = c->peer, .tls = c->tls, .arena = c->arena, .ops = &mhd_request_ops, .impl = c};
     c->route = NULL;
@@ -230,6 +258,7 @@ static void run_handler(struct connection *c)
 // Grows by what is announced, but never by more than has arrived already (or a first piece).
 static void collect(struct connection *c, const char *bytes, size_t len)
 {
+    take_body_buffer(c);
     if (c->content_length != LENGTH_UNKNOWN && c->body.cap - c->body.len < len) {
         uint64_t missing = c->content_length - c->body.len;
         size_t step = MAX(MAX(c->body.len, BODY_FIRST_PIECE), len);
@@ -502,7 +531,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
     const union MHD_ConnectionInfo *addr = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
     c = NEW(struct connection);
-    c->server = cls;
+    c->worker = cls;
+    c->server = c->worker->server;
     c->mhd = mhd;
     c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     c->arena = arena_new(ARENA_MAX);
@@ -528,7 +558,7 @@ static unsigned connections_of(const struct engine *engine)
     unsigned sum = 0;
 
     for (unsigned i = 0; i < engine->count; i++)
-        sum += daemon_connections(engine->daemons[i]);
+        sum += daemon_connections(engine->workers[i].daemon);
     return sum;
 }
 
@@ -537,10 +567,10 @@ static unsigned connections_of(const struct engine *engine)
 static struct MHD_Daemon *emptiest(struct engine *engine)
 {
     unsigned first = engine->next++ % engine->count;
-    struct MHD_Daemon *best = engine->daemons[first];
+    struct MHD_Daemon *best = engine->workers[first].daemon;
 
     for (unsigned k = 1; k < engine->count; k++) {
-        struct MHD_Daemon *daemon = engine->daemons[(first + k) % engine->count];
+        struct MHD_Daemon *daemon = engine->workers[(first + k) % engine->count].daemon;
 
         if (daemon_connections(daemon) < daemon_connections(best))
             best = daemon;
@@ -552,9 +582,11 @@ static void engine_free(struct engine **engine)
 {
     if (!*engine)
         return;
-    for (unsigned i = 0; i < (*engine)->count; i++)
-        MHD_stop_daemon((*engine)->daemons[i]); // joins its thread
-    mem_free((*engine)->daemons);
+    for (unsigned i = 0; i < (*engine)->count; i++) {
+        MHD_stop_daemon((*engine)->workers[i].daemon); // joins its thread
+        buf_release(&(*engine)->workers[i].spare_body);
+    }
+    mem_free((*engine)->workers);
     mem_free(*engine);
     *engine = NULL;
 }
@@ -621,9 +653,10 @@ static void read_pem(const char *path, struct buf *out, int *ret, struct error *
         *ret = file_read(path, 1 << 20, out, err);
 }
 
-static struct MHD_Daemon *start_daemon(struct http_server *server, struct engine *engine, const char *cert,
+static struct MHD_Daemon *start_daemon(struct engine *engine, struct worker *worker, const char *cert,
                                        const char *key)
 {
+    struct http_server *server = worker->server;
     const struct http_server_options *o = &server->options;
     unsigned flags =
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG;
@@ -642,7 +675,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, struct engine
         o->max_connections + 1024, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->max_header_bytes, MHD_OPTION_URI_LOG_CALLBACK, on_target,
         server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_ARRAY, cert ? tls_options : no_options, MHD_OPTION_END);
+        on_connection, worker, MHD_OPTION_ARRAY, cert ? tls_options : no_options, MHD_OPTION_END);
 }
 
 static int error_of_start(const struct http_server_options *o, const char *why, struct error *err)
@@ -664,16 +697,19 @@ static int engine_new(struct http_server *server, struct engine **ret_engine, st
     read_pem(o->key_file, &key, &ret, err);
     if (ret < 0)
         goto out;
-    engine->daemons = NEW_ARRAY(struct MHD_Daemon *, o->threads);
+    engine->workers = NEW_ARRAY(struct worker, o->threads);
     while (engine->count < o->threads) {
-        struct MHD_Daemon *daemon = start_daemon(server, engine, o->cert_file ? buf_cstr(&cert) : NULL,
-                                                 o->key_file ? buf_cstr(&key) : NULL);
+        struct worker *worker = &engine->workers[engine->count];
 
-        if (!daemon) {
+        worker->server = server;
+        buf_init(&worker->spare_body, o->max_body_bytes);
+        worker->daemon = start_daemon(engine, worker, o->cert_file ? buf_cstr(&cert) : NULL,
+                                      o->key_file ? buf_cstr(&key) : NULL);
+        if (!worker->daemon) {
             ret = error_of_start(o, engine->first_log_line, err);
             goto out;
         }
-        engine->daemons[engine->count++] = daemon;
+        engine->count++;
     }
     atomic_store_explicit(&engine->started, true, memory_order_release);
     *ret_engine = engine;
@@ -700,7 +736,8 @@ static void copy_options(struct http_server_options *to, const struct http_serve
         to->threads = cpus > 0 ? (unsigned)cpus : 2;
     to->threads = MAX(to->threads, 2);
     to->max_body_bytes = from->max_body_bytes ? from->max_body_bytes : DEFAULT_MAX_BODY;
-    to->max_header_bytes = MIN(MAX(from->max_header_bytes, DEFAULT_MEMORY), MAX_MEMORY);
+    to->max_header_bytes =
+        from->max_header_bytes ? MIN(MAX(from->max_header_bytes, MIN_MEMORY), MAX_MEMORY) : DEFAULT_MEMORY;
     to->max_connections = from->max_connections ? from->max_connections : DEFAULT_CONNECTIONS;
     to->idle_timeout_s = from->idle_timeout_s > 0 ? from->idle_timeout_s : DEFAULT_IDLE_S;
 }

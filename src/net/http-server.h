@@ -129,7 +129,9 @@ struct http_server_options {
     unsigned threads;                 // 0: number of CPUs, at least 2
     const char *cert_file, *key_file; // PEM; TLS if both are set
     size_t max_body_bytes;            // 413 beyond; 0: 1 GiB
-    size_t max_header_bytes;  // 431 beyond (about); also the memory of a connection; 0: 64 KiB, at most 1 MiB
+    // 431 beyond (about), and the memory of a connection; 8 KiB to 1 MiB, 0: 32 KiB. A body up to half of it is
+    // handled without being copied.
+    size_t max_header_bytes;
     unsigned max_connections; // 0: 4096; further ones wait in the backlog
     int idle_timeout_s;       // a connection without progress; 0: 30
     bool compress; // gzip text and JSON bodies above 1 KiB when the client asks for it (q=0 honoured)
