@@ -274,7 +274,7 @@ static int fill_values(struct job *job, const struct selection *sel, struct stor
     int rc = decode_selection(job, sel, native, err);
     if (rc)
         return rc;
-    if (job->range->with_stats)
+    if (job->range->with_stats && sel->count > 1)
         block_stats_add_values(stats, native, sel->points);
     if (resampled)
         resample_pick(native, sel->points, out_count, data + pad);
@@ -308,10 +308,10 @@ static int make_entry(struct job *job, const struct selection *sel, struct store
     int rc = 0;
     if (job->range->with_data || (job->range->with_stats && sel->count > 1))
         rc = fill_values(job, sel, entry, out_count, &stats, &data, err);
-    else if (job->range->with_stats && sel->count == 1)
-        series_stats(&sel->plans[0], sel->points, &stats);
     if (rc)
         return rc;
+    if (job->range->with_stats && sel->count == 1)
+        series_stats(&sel->plans[0], sel->points, &stats);
     if (job->range->with_stats)
         set_stats(entry, &stats);
     if (!job->range->with_data)

@@ -26,32 +26,119 @@ int resample_size(size_t count, int64_t old_step_s, int64_t new_step_s, size_t m
     return 0;
 }
 
-struct point {
-    double x, y;
+// The buckets, from the definition: bucket i has the candidates [low, middle), the next one reaches to 'high'.
+struct bucket {
+    size_t low, middle, high;
+    double x, y; // mean of [middle, high], towards which the triangle of this bucket points
 };
 
-// Mean of [first, last]; NaN when a value is, or when there is none (three buckets: the pick depends on it).
-static struct point average(const double *data, size_t first, size_t last)
+// NaN when a value is, or when there is none: with three points the next bucket is empty, and the pick depends on it.
+// The sum of the indexes is an exact integer however it is formed; that of the values is taken in their order.
+static void set_average(const double *data, struct bucket *b)
 {
-    double x = 0, y = 0;
-    double count = (double)last - (double)first + 1;
-    if (first > last)
-        return (struct point){NAN, NAN};
-    for (size_t i = first; i <= last; i++) {
-        x += (double)i;
+    double count = (double)b->high - (double)b->middle + 1, y = 0;
+    b->x = b->y = NAN;
+    if (b->middle > b->high)
+        return;
+    for (size_t i = b->middle; i <= b->high; i++)
         y += data[i];
-    }
-    return (struct point){x / count, y / count};
+    b->x = (double)((b->middle + b->high) * (b->high - b->middle + 1) / 2) / count;
+    b->y = y / count;
 }
 
-// Value in [first, end) with the largest triangle; a NaN area replaces anything.
-static size_t pick(const double *data, size_t first, size_t end, size_t previous, struct point next)
+#define BUCKETS_AT_ONCE 64
+
+// Where the candidates of bucket i end. The first border is not bounded by the number of values.
+static size_t bucket_border(size_t count, double width, size_t i)
+{
+    size_t border = (size_t)(int64_t)((double)(i + 1) * width) + 1; // positive, so the cast is floor()
+    return i > 0 && border >= count - 1 ? count - 2 : border;
+}
+
+// Buckets [first, first + n): all but the pick itself, so that the sums of several buckets overlap in the processor.
+static size_t set_buckets(const double *data, size_t count, double width, size_t first, size_t n,
+                          struct bucket *buckets)
+{
+    size_t low = first == 0 ? 1 : bucket_border(count, width, first - 1);
+    size_t middle = bucket_border(count, width, first);
+    for (size_t i = 0; i < n; i++) {
+        size_t high = bucket_border(count, width, first + i + 1);
+        buckets[i] = (struct bucket){.low = low, .middle = middle, .high = high};
+        set_average(data, &buckets[i]);
+        low = middle;
+        middle = high;
+    }
+    return n;
+}
+
+// Candidates are worked on in vectors that every x86-64 and ARM64 processor has, and without branches that depend on the
+// values: where the largest triangle lies cannot be predicted.
+#define LANES 2
+#define PARTS 8 // vectors at a time
+typedef double lanes_t __attribute__((vector_size(LANES * sizeof(double))));
+typedef int64_t mask_t __attribute__((vector_size(LANES * sizeof(double))));
+
+static ALWAYS_INLINE lanes_t absolute(lanes_t v)
+{
+    return (lanes_t)((mask_t)v & INT64_MAX);
+}
+
+static ALWAYS_INLINE lanes_t select_lanes(mask_t mask, lanes_t yes, lanes_t no)
+{
+    return (lanes_t)(((mask_t)yes & mask) | ((mask_t)no & ~mask));
+}
+
+// First of the candidates [at, end), at most LANES * PARTS, with the largest area, and that area. False when an area is NaN.
+// Reads up to LANES - 1 values behind the bucket. The definition halves each area, which changes no comparison.
+static ALWAYS_INLINE bool pick_part(const double *data, size_t at, size_t end, double px, double py,
+                                    double dy, double dx, double *ret_area, size_t *ret_index)
+{
+    lanes_t area[PARTS], best = {-1, -1}, i = {(double)at, (double)at + 1};
+    mask_t unordered = {0, 0};
+    size_t parts = (end - at + LANES - 1) / LANES;
+    for (size_t k = 0; k < parts; k++, i += (double)LANES) {
+        lanes_t d;
+        memcpy(&d, data + at + k * LANES, sizeof(d));
+        area[k] = absolute((px - i) * dy - dx * (d - py));
+        area[k] = select_lanes(i < (double)end, area[k], (lanes_t){-2, -2});
+        unordered |= area[k] != area[k];
+        best = select_lanes(area[k] > best, area[k], best);
+    }
+    *ret_area = best[0] > best[1] ? best[0] : best[1];
+    uint32_t equal = 0;
+    for (size_t k = 0; k < parts; k++) {
+        mask_t same = area[k] == *ret_area;
+        equal |= (uint32_t)((same[0] & 1) | (same[1] & 2)) << (k * LANES);
+    }
+    *ret_index = at + (equal ? (size_t)__builtin_ctz(equal) : 0);
+    return (unordered[0] | unordered[1]) == 0;
+}
+
+static ALWAYS_INLINE bool pick_fast(const double *data, const struct bucket *b, size_t previous,
+                                    size_t *ret_index)
+{
+    double px = (double)previous, py = data[previous], dy = b->y - py, dx = px - b->x, best = -1;
+    for (size_t at = b->low; at < b->middle; at += (size_t)LANES * PARTS) {
+        double area;
+        size_t index;
+        if (!pick_part(data, at, MIN(at + (size_t)LANES * PARTS, b->middle), px, py, dy, dx, &area, &index))
+            return false;
+        if (area > best) {
+            best = area;
+            *ret_index = index;
+        }
+    }
+    return true;
+}
+
+// The definition, for gaps (a NaN area replaces anything) and at the end of the values.
+static size_t pick_plainly(const double *data, const struct bucket *b, size_t previous)
 {
     double best = -1;
     size_t found = 0;
     double px = (double)previous, py = data[previous];
-    for (size_t i = first; i < end; i++) {
-        double area = fabs(((px - (double)i) * (next.y - py) - (px - next.x) * (data[i] - py)) * 0.5);
+    for (size_t i = b->low; i < b->middle; i++) {
+        double area = fabs(((px - (double)i) * (b->y - py) - (px - b->x) * (data[i] - py)) * 0.5);
         if (area > best || isnan(area)) {
             best = area;
             found = i;
@@ -63,17 +150,21 @@ static size_t pick(const double *data, size_t first, size_t end, size_t previous
 void resample_pick(const double *data, size_t count, size_t out_count, double *out)
 {
     ASSERT(out_count >= 2 && out_count <= count);
+    struct bucket buckets[BUCKETS_AT_ONCE];
     double width = out_count > 2 ? (double)(count - 2) / (double)(out_count - 2) : 0;
-    size_t previous = 0, low = 1, middle = (size_t)floor(width) + 1;
+    size_t previous = 0, found = 0;
     out[0] = data[0];
-    for (size_t i = 0; i + 2 < out_count; i++) {
-        size_t high = (size_t)floor((double)(i + 2) * width) + 1;
-        if (high >= count - 1)
-            high = count - 2;
-        previous = pick(data, low, middle, previous, average(data, middle, high));
+    for (size_t i = 0, ready = 0, first = 0; i + 2 < out_count; i++) {
+        if (i == first + ready) {
+            first = i;
+            ready = set_buckets(data, count, width, first, MIN(out_count - 2 - i, (size_t)BUCKETS_AT_ONCE),
+                                buckets);
+        }
+        const struct bucket *b = &buckets[i - first];
+        if (b->middle + LANES > count || !pick_fast(data, b, previous, &found))
+            found = pick_plainly(data, b, previous);
+        previous = found;
         out[i + 1] = data[previous];
-        low = middle;
-        middle = high;
     }
     out[out_count - 1] = data[count - 1];
 }
