@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import SLOW, free_port, program, run_program, wait_until
+from harness import BIN, SLOW, Program, free_port, program, run_program, wait_until
 
 START, STOP = "/api/jobs/start_job/", "/api/jobs/stop_job/"
 JOB = {"start": (201, {"msg": "success"}), "stop": (200, {"jobState": "completed"})}
@@ -379,6 +379,31 @@ def test_an_unclear_start_is_asked_again(tmp_path):
     with StandIn(start=[(500, b""), (422, {"error": "already exists"})]) as backend:
         assert cc_run(backend.url, "true", cwd=tmp_path).returncode == 0
         assert len(backend.bodies(START)) == 2 and len(backend.bodies(STOP)) == 1
+
+
+# ---- the real backend ---------------------------------------------------------------------------------------------------
+def test_jobs_end_in_the_archive_of_the_real_backend(tmp_path):
+    if not (BIN / "cc-backend").exists():
+        pytest.skip("cc-backend is not built")
+    archive = tmp_path / "archive"
+    assert run_program("cc-cluster-init", ["-name", "local", "-archive", archive], cwd=tmp_path).returncode == 0
+    port = free_port()
+    (tmp_path / "config.json").write_text(json.dumps({
+        "main": {"addr": f"127.0.0.1:{port}"}, "archive": {"kind": "file", "path": str(archive)},
+        "metric-store": {"retention-in-memory": "1h", "memory-cap": 1, "checkpoints": {"directory": str(tmp_path / "cp")}}}))
+    with Program("cc-backend", ["-server", "-demo", "-config", "config.json"], cwd=tmp_path, port=port) as backend:
+        backend.wait_ready()
+        done = cc_run(f"http://127.0.0.1:{port}", "-job-id", "1234", "-name", "first", "--", "sh", "-c", "exit 3", cwd=tmp_path)
+        assert done.returncode == 3, done.stderr
+        assert "job 1234: monitored" in done.stderr and "job 1234: failed" in done.stderr, done.stderr
+        again = cc_run(f"http://127.0.0.1:{port}", "-job-id", "1234", "true", cwd=tmp_path)
+        assert again.returncode == 0 and "already exists" in again.stderr
+        jobs = backend.get("/api/jobs/?with-metadata=true").json["jobs"]
+        assert [(job["jobId"], job["jobState"]) for job in jobs] == [(1234, "failed")]
+        assert jobs[0]["metaData"] == {"jobName": "first", "jobScript": "sh -c 'exit 3'"}
+        assert jobs[0]["numHwthreads"] == len(os.sched_getaffinity(0))
+        folder = archive / "local" / "1" / "234" / str(jobs[0]["startTime"])
+        wait_until(lambda: (folder / "meta.json").exists(), what="the job in the archive")
 
 
 # ---- command line -----------------------------------------------------------------------------------------------------
