@@ -20,7 +20,6 @@ struct entry {
     int64_t id;
     struct mono_time due, first_failure;
     int64_t delay_ms; // of the last retry; 0: none yet
-    struct entry *next;
 };
 
 struct archiver {
@@ -29,7 +28,8 @@ struct archiver {
     unsigned thread_count;
     pthread_mutex_t lock; // guards all below
     pthread_cond_t changed;
-    struct entry *entries; // unordered; those being worked on are taken out
+    struct entry *heap; // earliest due on top; those being worked on are taken out
+    size_t heap_count, heap_cap;
     unsigned busy;
     bool closing;
     struct archiver_stats stats;
@@ -141,55 +141,72 @@ static void give_up(struct archiver *a, int64_t id, const struct error *cause)
 
 // ---- queue
 // ------------------------------------------------------------------------------------------------------
-static void put_entry(struct archiver *a, struct entry *e)
+// A binary heap by due time; equal times leave in order of ids, so that what was stopped first is archived first.
+static bool is_before(const struct entry *a, const struct entry *b)
 {
-    e->next = a->entries;
-    a->entries = e;
+    return a->due.ns != b->due.ns ? a->due.ns < b->due.ns : a->id < b->id;
+}
+
+static void swap_entries(struct entry *a, struct entry *b)
+{
+    struct entry t = *a;
+    *a = *b;
+    *b = t;
+}
+
+static void put_entry(struct archiver *a, const struct entry *e)
+{
+    ENSURE_CAPACITY(a->heap, a->heap_cap, a->heap_count + 1);
+    size_t at = a->heap_count++;
+    a->heap[at] = *e;
+    for (; at > 0 && is_before(&a->heap[at], &a->heap[(at - 1) / 2]); at = (at - 1) / 2)
+        swap_entries(&a->heap[at], &a->heap[(at - 1) / 2]);
     pthread_cond_broadcast(&a->changed);
 }
 
-static struct entry *take_due(struct archiver *a, struct mono_time now, struct mono_time *ret_next)
+// False: nothing is due; *ret_next says when something will be.
+static bool take_due(struct archiver *a, struct mono_time now, struct entry *ret, struct mono_time *ret_next)
 {
-    struct entry **best = NULL;
-    for (struct entry **p = &a->entries; *p; p = &(*p)->next) {
-        if (!best || (*p)->due.ns < (*best)->due.ns)
-            best = p;
-    }
-    if (!best)
-        return NULL;
-    *ret_next = (*best)->due;
-    if ((*best)->due.ns > now.ns)
-        return NULL;
-    struct entry *e = *best;
-    *best = e->next;
-    return e;
-}
-
-// Under the lock. Returns false when the archiver closes.
-static bool wait_for_work(struct archiver *a, struct mono_time until)
-{
-    if (a->closing)
+    if (a->heap_count == 0)
         return false;
-    if (until.ns == INT64_MAX) {
-        pthread_cond_wait(&a->changed, &a->lock);
-        return true;
+    *ret_next = a->heap[0].due;
+    if (a->heap[0].due.ns > now.ns)
+        return false;
+    *ret = a->heap[0];
+    a->heap[0] = a->heap[--a->heap_count];
+    for (size_t at = 0, child; (child = 2 * at + 1) < a->heap_count; at = child) {
+        if (child + 1 < a->heap_count && is_before(&a->heap[child + 1], &a->heap[child]))
+            child++;
+        if (!is_before(&a->heap[child], &a->heap[at]))
+            break;
+        swap_entries(&a->heap[child], &a->heap[at]);
     }
-    struct timespec ts = {.tv_sec = until.ns / NS_PER_S, .tv_nsec = until.ns % NS_PER_S};
-    pthread_cond_timedwait(&a->changed, &a->lock, &ts);
     return true;
 }
 
-// Without the lock: works on the entry. True: it is done with.
-static bool work_on(struct archiver *a, struct entry *e)
+// Under the lock: until something changes, or 'until'.
+static void wait_for_work(struct archiver *a, struct mono_time until)
+{
+    struct timespec ts = {.tv_sec = until.ns / NS_PER_S, .tv_nsec = until.ns % NS_PER_S};
+    if (until.ns == INT64_MAX)
+        pthread_cond_wait(&a->changed, &a->lock);
+    else
+        pthread_cond_timedwait(&a->changed, &a->lock, &ts);
+}
+
+enum outcome { OUTCOME_ARCHIVED, OUTCOME_FAILED, OUTCOME_AGAIN };
+
+// Without the lock: works on the entry.
+static enum outcome work_on(struct archiver *a, struct entry *e)
 {
     struct error err = ERROR_INIT;
     int rc = archiver_run_one(a, e->id, wall_seconds(clock_wall()), &err);
     struct mono_time now = clock_mono();
     if (rc == 0)
-        return true;
+        return OUTCOME_ARCHIVED;
     if (rc == ERR_BUSY) {
         e->due.ns = now.ns + NS_PER_S / 2;
-        return false;
+        return OUTCOME_AGAIN;
     }
     if (e->delay_ms == 0)
         e->first_failure = now;
@@ -197,40 +214,38 @@ static bool work_on(struct archiver *a, struct entry *e)
         rc == ERR_INVALID || mono_diff_ns(now, e->first_failure) > a->options.give_up_s * NS_PER_S;
     if (hopeless) {
         give_up(a, e->id, &err);
-        return true;
+        return OUTCOME_FAILED;
     }
     e->delay_ms = e->delay_ms ? MIN(e->delay_ms * 2, RETRY_MAX_MS) : a->options.retry_first_ms;
     e->due.ns = now.ns + e->delay_ms * NS_PER_MS;
     log_warn("archiving job %" PRId64 " failed, trying again in %" PRId64 " ms: %s", e->id, e->delay_ms,
              err.text);
-    return false;
+    return OUTCOME_AGAIN;
 }
 
 static void *archiver_main(void *arg)
 {
     struct archiver *a = arg;
     pthread_mutex_lock(&a->lock);
-    for (;;) {
+    while (!a->closing) {
         struct mono_time next = {.ns = INT64_MAX};
-        struct entry *e = take_due(a, clock_mono(), &next);
-        if (!e) {
-            if (!wait_for_work(a, next))
-                break;
+        struct entry e;
+        if (!take_due(a, clock_mono(), &e, &next)) {
+            wait_for_work(a, next);
             continue;
         }
         a->busy++;
         pthread_mutex_unlock(&a->lock);
-        int64_t delay_before = e->delay_ms;
-        bool done = work_on(a, e);
+        int64_t delay_before = e.delay_ms;
+        enum outcome outcome = work_on(a, &e);
         pthread_mutex_lock(&a->lock);
         a->busy--;
-        a->stats.retries += !done && e->delay_ms != delay_before;
-        a->stats.archived += done;
-        a->stats.waiting -= done;
-        if (done)
-            mem_free(e);
-        else
-            put_entry(a, e);
+        a->stats.retries += outcome == OUTCOME_AGAIN && e.delay_ms != delay_before;
+        a->stats.archived += outcome == OUTCOME_ARCHIVED;
+        a->stats.failed += outcome == OUTCOME_FAILED;
+        a->stats.waiting -= outcome != OUTCOME_AGAIN;
+        if (outcome == OUTCOME_AGAIN)
+            put_entry(a, &e);
         pthread_cond_broadcast(&a->changed);
     }
     pthread_mutex_unlock(&a->lock);
@@ -239,12 +254,10 @@ static void *archiver_main(void *arg)
 
 void archiver_enqueue(struct archiver *a, int64_t id)
 {
-    struct entry *e = NEW(struct entry);
-    e->id = id;
-    e->due = clock_mono();
+    struct entry e = {.id = id, .due = clock_mono()};
     pthread_mutex_lock(&a->lock);
     a->stats.waiting++;
-    put_entry(a, e);
+    put_entry(a, &e);
     pthread_mutex_unlock(&a->lock);
 }
 
@@ -301,11 +314,7 @@ static bool has_due(struct archiver *a, struct mono_time now)
 {
     if (a->busy)
         return true;
-    for (struct entry *e = a->entries; e; e = e->next) {
-        if (e->due.ns <= now.ns)
-            return true;
-    }
-    return false;
+    return a->heap_count && a->heap[0].due.ns <= now.ns;
 }
 
 void archiver_free(struct archiver **archiver, int64_t drain_ms)
@@ -323,10 +332,7 @@ void archiver_free(struct archiver **archiver, int64_t drain_ms)
     for (unsigned i = 0; i < a->thread_count; i++)
         pthread_join(a->threads[i], NULL);
     mem_free(a->threads);
-    for (struct entry *e = a->entries, *next; e; e = next) {
-        next = e->next;
-        mem_free(e);
-    }
+    mem_free(a->heap);
     pthread_cond_destroy(&a->changed);
     pthread_mutex_destroy(&a->lock);
     mem_free(a);

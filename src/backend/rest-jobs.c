@@ -34,11 +34,9 @@ static void answer_failure(struct http_response *resp, int rc, const struct erro
 
 // ---- start and stop
 // -------------------------------------------------------------------------------------------
-static int parse_body(struct http_request *req, struct json_doc **ret_doc, struct error *err)
+static void answer_bad_body(struct http_response *resp, const char *what, int rc, const struct error *err)
 {
-    if (req->body_truncated)
-        return error_set(err, ERR_INVALID, "unexpected EOF");
-    return json_parse(req->body, ret_doc, err);
+    rest_error(resp, rc == ERR_LIMIT ? 413 : 400, "%s failed: %s", what, err->text);
 }
 
 static void start_job(void *ctx, struct http_request *req, const struct user *user UNUSED,
@@ -48,12 +46,12 @@ static void start_job(void *ctx, struct http_request *req, const struct user *us
     struct json_doc *doc = NULL;
     struct job job;
     struct error err = ERROR_INIT;
-    int rc = parse_body(req, &doc, &err);
+    int rc = rest_parse_body(req, &doc, &err);
     if (rc == 0)
         rc = job_decode(json_root(doc), true, req->arena, &job, &err);
     json_doc_free(&doc);
     if (rc) {
-        rest_error(resp, 400, "parsing request body failed: %s", err.text);
+        answer_bad_body(resp, "parsing request body", rc, &err);
         return;
     }
     rc = jobs_start(rest->jobs, &job, &err);
@@ -160,12 +158,12 @@ static void stop_job(void *ctx, struct http_request *req, const struct user *use
     struct stop_request request;
     struct job job;
     struct error err = ERROR_INIT;
-    int rc = parse_body(req, &doc, &err);
+    int rc = rest_parse_body(req, &doc, &err);
     if (rc == 0)
         rc = decode_stop(json_root(doc), req->arena, &request, &err);
     json_doc_free(&doc);
     if (rc) {
-        rest_error(resp, 400, "parsing request body failed: %s", err.text);
+        answer_bad_body(resp, "parsing request body", rc, &err);
         return;
     }
     if (!request.has_job_id) {
@@ -264,8 +262,8 @@ bool rest_parse_list(struct http_request *req, int64_t now_s, rest_more_fn *more
     return true;
 }
 
-bool rest_write_jobs(const struct jobs *jobs, struct http_request *req, const struct rest_list *list,
-                     struct buf *out, struct http_response *resp)
+bool rest_write_jobs(const struct jobs *jobs, const struct rest_list *list, struct buf *out,
+                     struct http_response *resp)
 {
     struct job *rows = NULL;
     size_t count = 0;
@@ -286,7 +284,6 @@ bool rest_write_jobs(const struct jobs *jobs, struct http_request *req, const st
         }
         buf_append_byte(out, ']');
     }
-    (void)req;
     arena_free(&arena);
     return rc == 0;
 }
@@ -299,7 +296,7 @@ static void list_jobs(void *ctx, struct http_request *req, const struct user *us
     if (!rest_parse_list(req, rest->jobs->now_s(), NULL, &list, resp))
         return;
     buf_append_byte(&resp->body, '{');
-    if (!rest_write_jobs(rest->jobs, req, &list, &resp->body, resp))
+    if (!rest_write_jobs(rest->jobs, &list, &resp->body, resp))
         return;
     buf_printf(&resp->body, ",\"items\":%" PRId64 ",\"page\":%" PRId64 "}\n", list.items, list.page);
     rest_json(resp, 200);
@@ -417,7 +414,7 @@ static int decode_names(struct http_request *req, struct slice **ret_names, size
                         struct error *err)
 {
     struct json_doc *doc = NULL;
-    int rc = parse_body(req, &doc, err);
+    int rc = rest_parse_body(req, &doc, err);
     if (rc)
         return rc;
     const struct json_value *root = json_root(doc);
@@ -449,13 +446,14 @@ static void post_job(void *ctx, struct http_request *req, const struct user *use
     struct error err = ERROR_INIT;
     if (!find_job(rest, req, &job, resp))
         return;
-    if (decode_names(req, &names, &count, &err)) {
-        rest_error(resp, 400, "decoding request failed: %s", err.text);
+    int rc = decode_names(req, &names, &count, &err);
+    if (rc) {
+        answer_bad_body(resp, "decoding request", rc, &err);
         return;
     }
     struct arena *arena = arena_new((size_t)8 << 30);
     struct job_data data;
-    int rc = load_page_data(rest, &job, names, count, arena, &data, &err);
+    rc = load_page_data(rest, &job, names, count, arena, &data, &err);
     if (rc) {
         rest_error(resp, rc == ERR_NOT_FOUND ? 422 : 500, "loading metric data of job %" PRId64 " failed: %s",
                    job.id, err.text);

@@ -25,7 +25,7 @@ struct rest_list {
 bool rest_parse_list(struct http_request *req, int64_t now_s, rest_more_fn *more, struct rest_list *ret,
                      struct http_response *resp);
 // "jobs":[...] of the filter, appended to out. False: answered.
-bool rest_write_jobs(const struct jobs *jobs, struct http_request *req, const struct rest_list *list,
-                     struct buf *out, struct http_response *resp);
+bool rest_write_jobs(const struct jobs *jobs, const struct rest_list *list, struct buf *out,
+                     struct http_response *resp);
 
 #endif

@@ -27,6 +27,15 @@ void rest_json(struct http_response *resp, int status)
     http_set_header(resp, "Content-Type", "application/json");
 }
 
+int rest_parse_body(const struct http_request *req, struct json_doc **ret_doc, struct error *err)
+{
+    if (req->body.len > REST_MAX_JSON_BYTES)
+        return error_set(err, ERR_LIMIT, "request body is larger than %zu bytes", REST_MAX_JSON_BYTES);
+    if (req->body_truncated)
+        return error_set(err, ERR_INVALID, "unexpected EOF");
+    return json_parse(req->body, ret_doc, err) ? ERR_INVALID : 0; // nested too deeply is not too long
+}
+
 static void put_member(struct buf *out, const char *key, struct slice text, bool last)
 {
     json_append_quoted(out, slice_from_cstr(key));

@@ -5,6 +5,7 @@
 #define BACKEND_REST_H
 
 #include "backend/auth.h"
+#include "codec/json.h"
 #include "net/http-server.h"
 
 struct rest; // shared by all routes; immutable after the routes are added
@@ -27,6 +28,11 @@ void rest_add(struct rest *rest, const struct rest_route *routes, void *ctx);
 bool rest_guard_metric(void *ctx, struct http_request *req, struct http_response *resp);
 // Answers paths that no route knows and that do not lie below /api/ and its like (pages and files).
 void rest_set_pages(struct rest *rest, http_handler_fn *handler, void *ctx);
+
+// Documents in requests become values in memory, many times their size: longer bodies are refused.
+#define REST_MAX_JSON_BYTES ((size_t)16 << 20)
+// The body as JSON. Broken-off and over-long ones are errors too (ERR_LIMIT: answer 413).
+int rest_parse_body(const struct http_request *req, struct json_doc **ret_doc, struct error *err) MUST_CHECK;
 
 // {"status":"<reason phrase>","error":"<text>"} and a newline.
 void rest_error(struct http_response *resp, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -219,7 +219,7 @@ static void get_jobs(void *ctx, struct http_request *req, const struct user *use
         return;
     }
     buf_append_byte(&resp->body, '{');
-    if (!rest_write_jobs(ui->jobs, req, &list, &resp->body, resp))
+    if (!rest_write_jobs(ui->jobs, &list, &resp->body, resp))
         return;
     buf_printf(&resp->body, ",\"items\":%" PRId64 ",\"page\":%" PRId64 ",\"total\":%" PRId64 "}\n",
                list.items, list.page, total);
@@ -352,12 +352,12 @@ static void post_job_plots(void *ctx, struct http_request *req, const struct use
     struct plot_request *r = ARENA_NEW(req->arena, struct plot_request);
     struct json_doc *doc = NULL;
     struct error err = ERROR_INIT;
-    int rc = json_parse(req->body, &doc, &err);
+    int rc = rest_parse_body(req, &doc, &err);
     if (rc == 0)
         rc = parse_plot_request(json_root(doc), req->arena, r, &err);
     json_doc_free(&doc);
     if (rc) {
-        rest_error(resp, 400, "%s", err.text);
+        rest_error(resp, rc == ERR_LIMIT ? 413 : 400, "%s", err.text);
         return;
     }
     struct json_writer w;
