@@ -258,15 +258,28 @@ static int find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid, struct er
     return 0;
 }
 
-static int switch_user(const char *user, uid_t uid, gid_t gid, struct error *err)
+static int check_no_way_back(const char *user, uid_t uid, struct error *err)
 {
-    if (initgroups(user, gid) != 0)
-        return error_set_errno(err, "cannot set the groups of user '%s'", user);
-    if (setuid(uid) != 0)
-        return error_set_errno(err, "cannot become user '%s'", user);
     if (uid != 0 && setuid(0) == 0)
         return error_set(err, ERR_INTERNAL, "user '%s' can become root again", user);
     return 0;
+}
+
+// Groups first: once root is gone they cannot be changed any more. Supplementary groups are those of the user, or
+// none.
+static int switch_ids(const char *user, uid_t uid, gid_t gid, struct error *err)
+{
+    int rc = user ? initgroups(user, gid) : setgroups(1, &gid);
+
+    if (rc != 0)
+        return error_set_errno(err, "cannot set the supplementary groups");
+    if (setgid(gid) != 0)
+        return error_set_errno(err, "cannot become group %u", gid);
+    if (!user)
+        return 0;
+    if (setuid(uid) != 0)
+        return error_set_errno(err, "cannot become user '%s'", user);
+    return check_no_way_back(user, uid, err);
 }
 
 int process_drop_privileges(const char *user, const char *group, struct error *err)
@@ -281,9 +294,9 @@ int process_drop_privileges(const char *user, const char *group, struct error *e
         rc = find_group(group, &gid, err);
     if (rc < 0)
         return rc;
-    if ((is_given(group) || is_given(user)) && gid != getgid() && setgid(gid) != 0)
-        return error_set_errno(err, "cannot become group '%s'", is_given(group) ? group : user);
-    if (is_given(user) && uid != getuid())
-        return switch_user(user, uid, gid, err);
-    return 0;
+    if (geteuid() != 0 && uid == getuid() && gid == getgid())
+        return 0; // it is so already, and an ordinary user could not set it again
+    if (!is_given(user) && !is_given(group))
+        return 0;
+    return switch_ids(is_given(user) ? user : NULL, uid, gid, err);
 }

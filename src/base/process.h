@@ -34,7 +34,8 @@ int process_short_hostname(char *text, size_t size, struct error *err) MUST_CHEC
 // Returns true when it was sent. See sd_notify(3) for the protocol.
 bool process_sd_notify(const char *state);
 
-// Drops to user and group (either may be NULL or empty: unchanged): initgroups, setgid, setuid, and checks that
+// Drops to user and group (either may be NULL or empty: unchanged; a user without a group brings its own):
+// supplementary groups of the user (or none), setgid, setuid, and checks that
 // the way back is closed. 'user' is a user name, 'group' a group name.
 int process_drop_privileges(const char *user, const char *group, struct error *err) MUST_CHECK;
 

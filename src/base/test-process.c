@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "base/process.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -168,6 +171,48 @@ static void test_privileges(void **state)
     assert_string_equal(err.text, "unknown group 'no-such-group'");
 }
 
+// Exit status of a child that has dropped its privileges: 0 when user, group and supplementary groups are as wanted.
+static int check_dropped(const char *user, const char *group, const char *want_group)
+{
+    const struct group *entry = getgrnam(want_group);
+    gid_t groups[64], gid = entry->gr_gid;
+    uid_t uid = user ? getpwnam(user)->pw_uid : 0;
+
+    if (process_drop_privileges(user, group, NULL) != 0)
+        return 1;
+    int count = getgroups(64, groups);
+    if (getuid() != uid || geteuid() != uid || getgid() != gid || getegid() != gid)
+        return 2;
+    for (int i = 0; i < count; i++)
+        if (groups[i] != gid)
+            return 3;
+    return user && setuid(0) == 0 ? 4 : 0;
+}
+
+// Upstream takes the user for a group and the group for a user, and keeps root's supplementary groups.
+static void test_ms_02_user_is_user_and_group_is_group(void **state)
+{
+    static const struct {
+        const char *user, *group, *want_group;
+    } cases[] = {{"nobody", "daemon", "daemon"}, {"nobody", "", "nogroup"}, {NULL, "daemon", "daemon"}};
+    (void)state;
+
+    if (geteuid() != 0 || !getpwnam("nobody") || !getgrnam("daemon") || !getgrnam("nogroup")) {
+        print_message("skipped: needs root and the usual users\n");
+        skip();
+    }
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int status;
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0)
+            _exit(check_dropped(cases[i].user, cases[i].group, cases[i].want_group));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0, "case %zu: status %x", i, status);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +224,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_short_hostname),
         cmocka_unit_test(test_sd_notify),
         cmocka_unit_test(test_privileges),
+        cmocka_unit_test(test_ms_02_user_is_user_and_group_is_group),
     };
 
     return TEST_MAIN(argc, argv, tests);
