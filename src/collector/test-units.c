@@ -36,6 +36,9 @@ static const struct {
     {"\xc2\xb0"
      "C",
      "degC"},
+    {"degc", "degC"},
+    {"DegC", NULL},
+    {"PERCENT", NULL},
     {"degrees C", NULL},
     {"kHz", "KHz"},
     {"MHz", "MHz"},

@@ -12,7 +12,7 @@ struct unit_prefix {
 
 struct unit_measure {
     const char *shown;
-    // A letter is matched in any case; '?' behind it makes it optional.
+    // A letter is matched in any case; '?' behind it makes it optional, '=' in front exact.
     const char *patterns[2];
     bool milli_means_mega; // nobody counts milli-bytes: "mb" is a mega-byte
     bool no_prefix;
@@ -39,15 +39,15 @@ static const struct unit_prefix *const prefix_milli = &prefixes[9];
 static const struct unit_measure measures[] = {
     {"B", {"by?t?e?s?", "bibytes?"}, true, false}, // the second for "kibibytes"
     {"Flops", {"fl?o?p?s?", NULL}, true, false},
-    {"%", {"%", "percent"}, false, true},
+    {"%", {"%", "p=e=r=c=e=n=t"}, false, true},
     {"degC",
-     {"degc", "\xc2\xb0"
-              "c"},
+     {"=d=e=gc", "\xc2\xb0"
+                 "c"},
      false,
      false},
     {"degF",
-     {"degf", "\xc2\xb0"
-              "f"},
+     {"=d=e=gf", "\xc2\xb0"
+                 "f"},
      false,
      false},
     {"RPM", {"rpm", NULL}, false, false},
@@ -70,8 +70,11 @@ static bool matches_pattern(struct slice text, const char *pattern)
 {
     size_t pos = 0;
     for (const char *p = pattern; *p; p++) {
+        bool exact = *p == '=';
+        if (exact)
+            p++;
         bool optional = p[1] == '?';
-        if (pos < text.len && lower(text.ptr[pos]) == *p)
+        if (pos < text.len && (exact ? text.ptr[pos] : lower(text.ptr[pos])) == *p)
             pos++;
         else if (!optional)
             return false;
