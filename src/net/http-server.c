@@ -109,7 +109,7 @@ struct connection {
     const char *target; // as sent, in the arena
     uint64_t content_length, received, thrown_away;
     struct stream *stream;
-    bool bad_target, close_after;
+    bool ambiguous_length, close_after;
     size_t sent_body_bytes;
     struct mono_time complete_at; // when the request had arrived whole
 };
@@ -171,7 +171,7 @@ static void reset_request(struct connection *c)
     c->target = NULL;
     c->content_length = LENGTH_UNKNOWN;
     c->received = c->thrown_away = 0;
-    c->bad_target = c->close_after = false;
+    c->ambiguous_length = c->close_after = false;
     c->sent_body_bytes = 0;
     c->phase = PHASE_IDLE;
 }
@@ -203,31 +203,54 @@ static void refuse_large_body(struct connection *c)
     refuse(c);
 }
 
-static void read_content_length(struct connection *c)
+static enum MHD_Result count_lengths(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    int *lengths = cls;
+
+    (void)kind;
+    (void)value;
+    *lengths += slice_eq_ignore_case(slice_from_cstr(name), SLICE_LITERAL("Content-Length"));
+    return MHD_YES;
+}
+
+// False: the request says in two ways where its body ends, which is how requests are smuggled past proxies.
+static bool read_content_length(struct connection *c)
 {
     const char *coding = http_header(&c->req, "Transfer-Encoding");
     const char *length = http_header(&c->req, "Content-Length");
+    int lengths = 0;
     uint64_t bytes;
 
-    if (coding)
-        return;
-    if (!length)
-        c->content_length = 0;
-    else if (strnum_parse_u64(slice_from_cstr(length), &bytes, NULL) == 0)
+    if (!length) {
+        c->content_length = coding ? LENGTH_UNKNOWN : 0;
+        return true;
+    }
+    MHD_get_connection_values(c->mhd, MHD_HEADER_KIND, count_lengths, &lengths);
+    if (coding || lengths > 1)
+        return false;
+    if (strnum_parse_u64(slice_from_cstr(length), &bytes, NULL) == 0)
         c->content_length = bytes; // anything else was refused by the library
+    return true;
+}
+
+static void refuse_as_malformed(struct connection *c)
+{
+    http_set_text(&c->resp, 400, "400 Bad Request");
+    c->close_after = true;
+    refuse(c);
 }
 
 // Decides what is known from the head alone.
 static void look_at_head(struct connection *c, const char *method)
 {
     c->req.method = slice_from_cstr(method);
-    c->bad_target = !http_parse_target(slice_from_cstr(c->target), c->arena, &c->req.path, &c->req.raw_query);
-    read_content_length(c);
+    c->ambiguous_length = !read_content_length(c);
     c->phase = PHASE_BODY;
-    if (c->bad_target) {
+    if (!http_parse_target(slice_from_cstr(c->target), c->arena, &c->req.path, &c->req.raw_query)) {
         c->req.path = slice_from_cstr(c->target); // for logs
-        http_set_text(&c->resp, 400, "400 Bad Request");
-        refuse(c);
+        refuse_as_malformed(c);
+    } else if (c->ambiguous_length) {
+        refuse_as_malformed(c);
     } else if (c->content_length != LENGTH_UNKNOWN && c->content_length > c->server->options.max_body_bytes) {
         refuse_large_body(c);
     } else {
@@ -237,9 +260,6 @@ static void look_at_head(struct connection *c, const char *method)
     }
 }
 
-// The library polls for edges and takes a short read for the end of what is there. An end of file that came
-// together with the last bytes has no edge of its own and would be noticed only when the connection is idle
-// too long. Shutting down the reading side, which the peer has ended already, makes one.
 static void notice_end_of_file(const struct connection *c)
 {
     char byte;
@@ -443,7 +463,8 @@ static bool answer_at_once(const struct connection *c)
 
     if (c->content_length == 0)
         return false; // the ordinary way keeps the connection
-    return expect || (c->content_length != LENGTH_UNKNOWN && c->content_length > DRAIN_MAX);
+    return expect || c->ambiguous_length ||
+           (c->content_length != LENGTH_UNKNOWN && c->content_length > DRAIN_MAX);
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,

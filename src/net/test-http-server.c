@@ -236,6 +236,10 @@ static void test_forms(void **state)
         {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400, NULL},
         {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400, NULL},
         {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, NULL},
+        // two lengths, or a length and chunks: one of the two hides a second request from whoever reads the other
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxy", 400, NULL},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         400, NULL},
     };
     struct fixture f;
 
@@ -622,6 +626,70 @@ static void test_connection_limit(void **state)
     stop(&f);
 }
 
+static bool one_accept_error(struct fixture *f)
+{
+    return stats_of(f).accept_errors > 0;
+}
+
+// Out of descriptors: the peer waits in the backlog, and is served once there is one.
+static void test_no_descriptors(void **state)
+{
+    struct fixture f;
+    struct test_answer a;
+    struct rlimit before, none;
+    struct sockaddr_in to = {.sin_family = AF_INET};
+
+    (void)state;
+    start(&f, (struct http_server_options){.compress = false});
+    to.sin_port = htons((uint16_t)f.port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    bool counted = eventually(&f, one_accept_error);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(counted);
+    test_send_text(fd, "GET /numbers?n=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    test_read_answer(fd, &a, false);
+    assert_int_equal(a.status, 200);
+    test_answer_release(&a);
+    close(fd);
+    stop(&f);
+}
+
+static bool one_aborted(struct fixture *f)
+{
+    return stats_of(f).aborted_requests == 1;
+}
+
+// An answer larger than all socket buffers: read slowly it comes whole; left alone it is counted.
+static void test_large_answer(void **state)
+{
+    struct fixture f;
+    struct test_answer a;
+
+    (void)state;
+    start(&f, (struct http_server_options){.compress = false});
+    int fd = test_connect(f.port);
+    test_send_text(fd, "GET /numbers?n=3000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    clock_sleep_ns(100 * NS_PER_MS);
+    test_read_answer(fd, &a, false);
+    assert_int_equal(a.status, 200);
+    assert_true(slice_ends_with(a.body, SLICE_LITERAL(",2999999,")));
+    test_answer_release(&a);
+    test_send_text(fd, "GET /numbers?n=3000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    struct buf some;
+    buf_init(&some, 1 << 20);
+    assert_int_equal(test_receive(fd, &some, 20000), 1);
+    buf_release(&some);
+    close(fd);
+    assert_true(eventually(&f, one_aborted));
+    stop(&f);
+}
+
 struct stopper {
     struct fixture *f;
     int64_t timeout_ms;
@@ -836,6 +904,8 @@ int main(void)
         cmocka_unit_test(test_compression),
         cmocka_unit_test(test_on_done_and_stats),
         cmocka_unit_test(test_connection_limit),
+        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_large_answer),
         cmocka_unit_test(test_stop_waits_for_requests),
         cmocka_unit_test(test_stop_cuts_after_the_limit),
         cmocka_unit_test(test_bind_errors),
