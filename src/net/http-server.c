@@ -33,6 +33,7 @@
 #define DEFAULT_MEMORY      ((size_t)32 << 10)
 #define MAX_MEMORY          ((size_t)1 << 20)
 #define DEFAULT_CONNECTIONS 4096
+#define MIN_THREADS         8
 #define DEFAULT_IDLE_S      30
 #define ARENA_MAX           ((size_t)256 << 20)
 #define DRAIN_MAX           ((uint64_t)1 << 20) // of the body of a refused request, before the connection is broken
@@ -754,8 +755,7 @@ static void copy_options(struct http_server_options *to, const struct http_serve
     to->cert_file = tls ? mem_strdup(from->cert_file) : NULL;
     to->key_file = tls ? mem_strdup(from->key_file) : NULL;
     if (to->threads == 0)
-        to->threads = cpus > 0 ? (unsigned)cpus : 2;
-    to->threads = MAX(to->threads, 2);
+        to->threads = cpus > MIN_THREADS ? (unsigned)cpus : MIN_THREADS;
     to->max_body_bytes = from->max_body_bytes ? from->max_body_bytes : DEFAULT_MAX_BODY;
     to->max_header_bytes =
         from->max_header_bytes ? MIN(MAX(from->max_header_bytes, MIN_MEMORY), MAX_MEMORY) : DEFAULT_MEMORY;

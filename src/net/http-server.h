@@ -125,8 +125,9 @@ void http_response_release(struct http_response *resp);
 struct http_server;
 
 struct http_server_options {
-    const char *address;              // Go syntax: "host:port", ":port", "[v6]:port"; port 0: any free port
-    unsigned threads;                 // 0: number of CPUs, at least 2
+    const char *address; // Go syntax: "host:port", ":port", "[v6]:port"; port 0: any free port
+    unsigned
+        threads; // 0: number of CPUs, at least 8: a handler that waits delays the connections of its thread only
     const char *cert_file, *key_file; // PEM; TLS if both are set
     size_t max_body_bytes;            // 413 beyond; 0: 1 GiB
     // 431 beyond (about), and the memory of a connection; 8 KiB to 1 MiB, 0: 32 KiB. A body up to half of it is
