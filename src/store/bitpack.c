@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/bitpack.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -73,18 +74,24 @@ static ALWAYS_INLINE lanes_t unpack_row(const uint8_t *bytes, unsigned bit, unsi
 
 #define GROUP_ROWS 32 // a group of rows ends on a word border for every width
 
-static ALWAYS_INLINE void unpack_group(const uint8_t *bytes, unsigned width, uint32_t *codes)
+// Rows are stored or added; 'add' is a constant where this is inlined.
+static ALWAYS_INLINE void put_row(uint32_t *codes, lanes_t row, bool add)
+{
+    store_lanes(codes, add ? row + load_lanes((const uint8_t *)codes) : row);
+}
+
+static ALWAYS_INLINE void put_group(const uint8_t *bytes, unsigned width, uint32_t *codes, bool add)
 {
 #pragma GCC unroll 32
     for (unsigned row = 0; row < GROUP_ROWS; row++)
-        store_lanes(codes + (size_t)row * LANES, unpack_row(bytes, row * width, width));
+        put_row(codes + (size_t)row * LANES, unpack_row(bytes, row * width, width), add);
 }
 
 // One specialised loop for each width: shifts and masks become constants.
 #define WIDTH_CASE(w)                                                                                        \
     case w:                                                                                                  \
         for (size_t g = 0; g < groups; g++)                                                                  \
-            unpack_group(bytes + g * (w) * sizeof(lanes_t), w, codes + g * GROUP_ROWS * LANES);              \
+            put_group(bytes + g * (w) * sizeof(lanes_t), w, codes + g * GROUP_ROWS * LANES, add);            \
         break;
 #define WIDTH_CASES_8(w)                                                                                     \
     WIDTH_CASE((w) + 1)                                                                                      \
@@ -96,7 +103,8 @@ static ALWAYS_INLINE void unpack_group(const uint8_t *bytes, unsigned width, uin
     WIDTH_CASE((w) + 7)                                                                                      \
     WIDTH_CASE((w) + 8)
 
-static void unpack_groups(const uint8_t *bytes, size_t groups, unsigned width, uint32_t *codes)
+static ALWAYS_INLINE void put_groups(const uint8_t *bytes, size_t groups, unsigned width, uint32_t *codes,
+                                     bool add)
 {
     switch (width) {
         WIDTH_CASES_8(0)
@@ -108,17 +116,28 @@ static void unpack_groups(const uint8_t *bytes, size_t groups, unsigned width, u
     }
 }
 
-void bitpack_unpack(const uint8_t *bytes, size_t count, unsigned width, uint32_t *codes)
+static ALWAYS_INLINE void put_codes(const uint8_t *bytes, size_t count, unsigned width, uint32_t *codes,
+                                    bool add)
 {
     size_t rows = (count + LANES - 1) / LANES;
-    if (width == 0) {
-        memset(codes, 0, rows * LANES * sizeof(*codes));
-        return;
-    }
     size_t groups = rows / GROUP_ROWS;
-    unpack_groups(bytes, groups, width, codes);
+    put_groups(bytes, groups, width, codes, add);
     bytes += groups * width * sizeof(lanes_t);
     codes += groups * GROUP_ROWS * LANES;
     for (unsigned row = 0; row < rows - groups * GROUP_ROWS; row++)
-        store_lanes(codes + (size_t)row * LANES, unpack_row(bytes, row * width, width));
+        put_row(codes + (size_t)row * LANES, unpack_row(bytes, row * width, width), add);
+}
+
+void bitpack_unpack(const uint8_t *bytes, size_t count, unsigned width, uint32_t *codes)
+{
+    if (width == 0)
+        memset(codes, 0, (count + LANES - 1) / LANES * sizeof(lanes_t));
+    else
+        put_codes(bytes, count, width, codes, false);
+}
+
+void bitpack_add(const uint8_t *bytes, size_t count, unsigned width, uint32_t *sums)
+{
+    if (width > 0)
+        put_codes(bytes, count, width, sums, true);
 }

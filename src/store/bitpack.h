@@ -14,5 +14,7 @@ size_t bitpack_bytes(size_t count, unsigned width);
 // read).
 void bitpack_pack(const uint32_t *codes, size_t count, unsigned width, uint8_t *out);
 void bitpack_unpack(const uint8_t *bytes, size_t count, unsigned width, uint32_t *codes);
+// Adds the codes to sums instead, which has room for count rounded up to a multiple of 4 too.
+void bitpack_add(const uint8_t *bytes, size_t count, unsigned width, uint32_t *sums);
 
 #endif

@@ -107,8 +107,7 @@ static void expand_dictionary(const struct block *b, uint32_t *codes)
         codes[i] = load_code(b->payload + codes[i] * sizeof(uint32_t), sizeof(uint32_t));
 }
 
-// CONST, FRAME, RUNS, DICT.
-static void expand_codes(const struct block *b, uint32_t *codes)
+void block_codes(const struct block *b, uint32_t *codes)
 {
     if (b->kind == BLOCK_FRAME)
         bitpack_unpack(b->payload, b->count, b->width, codes);
@@ -143,7 +142,7 @@ void block_decode_decimals(const struct block *block, int64_t *out)
         return;
     }
     uint32_t offset = block->valid < block->count;
-    expand_codes(block, codes);
+    block_codes(block, codes);
     for (size_t i = 0; i < block->count; i++) {
         int64_t m = (int64_t)((uint64_t)block->base + ((uint64_t)(codes[i] - offset) << block->shift));
         out[i] = offset && codes[i] == 0 ? BLOCK_GAP : m;
@@ -174,7 +173,7 @@ static void decode_codes(const struct block *b, size_t first, size_t count, doub
     double unit = (double)(UINT64_C(1) << b->shift);
     double base = (double)b->base;
     bool gaps = b->valid < b->count;
-    expand_codes(b, codes);
+    block_codes(b, codes);
     const uint32_t *from = codes + first;
     if (gaps) {
         for (size_t i = 0; i < count; i++)

@@ -64,6 +64,8 @@ void block_decode(const struct block *block, size_t first, size_t count, double 
 // As integers, when the block holds decimals (all kinds but RAW32, RAW64).
 bool block_is_decimal(const struct block *block);
 void block_decode_decimals(const struct block *block, int64_t *out); // all values
+// Codes of all values of a block that is FRAME, RUNS, DICT or CONST; room for BLOCK_MAX_VALUES.
+void block_codes(const struct block *block, uint32_t *codes);
 void block_stats(const struct block *block, struct block_stats *ret);
 // Adds to *total: what another block has, or what 'count' values give, in their order.
 void block_stats_add(struct block_stats *total, const struct block_stats *more);

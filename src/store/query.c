@@ -6,6 +6,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
+#include "store/aggregate.h"
 #include "store/resample.h"
 #include "store/store-private.h"
 
@@ -137,28 +138,28 @@ static void select_series(struct job *job, size_t selector)
 // ---- common grid
 // ------------------------------------------------------------------------------------------------
 
-// Contributors that have nothing in the range are left out; the others are read from the latest start to the
-// earliest end, whatever their order (MS-18).
+// Contributors that have nothing in the range are left out; the others are read from the latest start to the earliest
+// end, whatever their order (MS-18).
 static void plan_aggregate(struct job *job, struct selection *sel)
 {
-    const struct store_query_range *range = job->range;
-    int64_t f = job->metric->frequency_s, start = INT64_MIN;
-    struct series_plan extent;
-    series_extent(job->found[0], f, range->from, range->to, &extent);
-    sel->from = sel->to = extent.from;
+    int64_t f = job->metric->frequency_s, start = INT64_MIN, to = job->range->to;
+    sel->plans = ARENA_ARRAY(job->arena, struct series_plan, job->found_count);
     for (size_t i = 0; i < job->found_count; i++) {
-        series_extent(job->found[i], f, range->from, range->to, &extent);
-        if (extent.count == 0)
+        struct series_plan *plan = &sel->plans[sel->count];
+        series_plan(job->found[i], f, job->range->from, to, job->arena, plan);
+        if (i == 0)
+            sel->from = sel->to = plan->from;
+        if (plan->count == 0)
             continue;
         job->found[sel->count++] = job->found[i];
-        start = MAX(start, extent.from);
+        start = MAX(start, plan->from);
     }
     if (sel->count == 0)
         return;
-    sel->plans = ARENA_ARRAY(job->arena, struct series_plan, sel->count);
     sel->points = SIZE_MAX;
     for (size_t i = 0; i < sel->count; i++) {
-        series_plan(job->found[i], f, start, range->to, job->arena, &sel->plans[i]);
+        if (sel->plans[i].from != start)
+            series_plan(job->found[i], f, start, to, job->arena, &sel->plans[i]);
         sel->points = MIN(sel->points, sel->plans[i].count);
     }
     sel->from = start;
@@ -191,32 +192,17 @@ static bool plan_selection(struct job *job, size_t selector, struct selection *s
 // ---- values
 // -----------------------------------------------------------------------------------------------------
 
-static void decode_sum(const struct selection *sel, double *out, double *scratch)
-{
-    series_decode(&sel->plans[0], sel->points, out);
-    for (size_t k = 1; k < sel->count; k++) {
-        series_decode(&sel->plans[k], sel->points, scratch);
-        for (size_t i = 0; i < sel->points; i++)
-            out[i] += scratch[i];
-    }
-}
-
 static int decode_selection(struct job *job, const struct selection *sel, double *out, struct error *err)
 {
-    if (sel->count <= 1) {
-        if (sel->count)
-            series_decode(&sel->plans[0], sel->points, out);
+    if (sel->count == 0)
+        return 0;
+    if (sel->count == 1) {
+        series_decode(&sel->plans[0], sel->points, out);
         return 0;
     }
-    double *scratch = arena_try_alloc(job->arena, sel->points * sizeof(*scratch));
-    if (!scratch)
+    double factor = job->metric->aggregation == AGGREGATION_AVG ? 1 / (double)sel->count : 1;
+    if (!aggregate_sum(sel->plans, sel->count, sel->points, factor, job->arena, out))
         return error_set(err, ERR_LIMIT, "the answer needs too much memory");
-    decode_sum(sel, out, scratch);
-    if (job->metric->aggregation == AGGREGATION_AVG) {
-        double factor = 1 / (double)sel->count;
-        for (size_t i = 0; i < sel->points; i++)
-            out[i] *= factor;
-    }
     return 0;
 }
 

@@ -12,7 +12,7 @@
 struct walk {
     const struct series *series;
     int64_t f, to;
-    struct arena *arena; // NULL: count only
+    struct arena *arena;
     struct series_plan *plan;
     size_t run_cap;
 };
@@ -26,7 +26,7 @@ static void add_run(struct walk *w, struct series_run run)
 {
     struct series_plan *plan = w->plan;
     plan->count += run.count;
-    if (!w->arena || run.count == 0)
+    if (run.count == 0)
         return;
     if (plan->run_count == w->run_cap) {
         size_t cap = w->run_cap ? w->run_cap * 2 : RUNS_FIRST;
@@ -49,7 +49,7 @@ static void add_open(struct walk *w, size_t index, size_t count)
     const struct series *s = w->series;
     struct series_run run = {
         .kind = s->open_wide ? RUN_WIDE : RUN_NARROW, .scale = s->open_scale, .count = count};
-    if (w->arena && count > 0) {
+    if (count > 0) {
         size_t item = s->open_wide ? sizeof(double) : sizeof(int32_t);
         void *copy = arena_alloc(w->arena, count * item);
         memcpy(copy, (const char *)s->open + index * item, count * item);
@@ -62,13 +62,9 @@ static void add_open(struct walk *w, size_t index, size_t count)
 static void add_bins(struct walk *w, const struct segment *segment, size_t first, size_t count)
 {
     size_t end = first + count;
-    if (!w->arena) {
-        w->plan->count += count;
-        return;
-    }
     for (size_t i = segment->first_piece; i < segment->end_piece && first < end; i++) {
         const struct piece *piece = &w->series->pieces->items[i];
-        size_t piece_end = piece->first_bin + (size_t)piece->block->count;
+        size_t piece_end = piece->first_bin + (size_t)piece->bins;
         if (first >= piece_end)
             continue;
         size_t n = MIN(end, piece_end) - first;
@@ -150,14 +146,6 @@ static void walk(struct walk *w, int64_t from)
         t += (int64_t)steps * w->f;
     }
     w->plan->to = t;
-}
-
-void series_extent(const struct series *s, int64_t frequency_s, int64_t from, int64_t to,
-                   struct series_plan *ret)
-{
-    struct walk w = {.series = s, .f = frequency_s, .to = MIN(to, TIME_LIMIT), .plan = ret};
-    *ret = (struct series_plan){.count = 0};
-    walk(&w, from);
 }
 
 void series_plan(const struct series *s, int64_t frequency_s, int64_t from, int64_t to, struct arena *arena,

@@ -189,6 +189,7 @@ static void piece_insert(struct series *s, const struct series_env *env, size_t 
     struct piece *items = s->pieces->items;
     memmove(items + at + 1, items + at, (s->pieces->count - at) * sizeof(*items));
     items[at] = piece;
+    items[at].bins = piece.block->count;
     s->pieces->count++;
     account_block(env, piece.block, 1);
 }
@@ -217,6 +218,7 @@ static void piece_replace_block(struct piece *piece, const struct series_env *en
 {
     retire_block(env, piece->block);
     piece->block = block;
+    piece->bins = block->count;
     account_block(env, block, 1);
 }
 
@@ -319,8 +321,7 @@ bool series_next_segment(const struct series *s, size_t *position, struct segmen
         end++;
     bool newest = s->len > 0 && items[first].start == s->start;
     *ret = (struct segment){.start = items[first].start,
-                            .len = newest ? s->len
-                                          : items[end - 1].first_bin + (size_t)items[end - 1].block->count,
+                            .len = newest ? s->len : items[end - 1].first_bin + (size_t)items[end - 1].bins,
                             .cap = items[first].cap,
                             .first_piece = first,
                             .end_piece = end,

@@ -58,7 +58,8 @@ struct piece {
     int64_t start; // of its segment
     struct block *block;
     uint16_t first_bin;
-    uint16_t cap; // bins that the segment may have: less than SEGMENT_BINS in front of a later segment
+    uint16_t bins; // of the block, here so that planning a read touches no block
+    uint16_t cap;  // bins that the segment may have: less than SEGMENT_BINS in front of a later segment
 };
 
 struct piece_list {
@@ -134,10 +135,7 @@ struct series_plan {
     size_t run_count;
 };
 
-// Range and number of values only.
-void series_extent(const struct series *s, int64_t frequency_s, int64_t from, int64_t to,
-                   struct series_plan *ret);
-// The same with runs, in arena memory.
+// Notes what is to be read, in arena memory.
 void series_plan(const struct series *s, int64_t frequency_s, int64_t from, int64_t to, struct arena *arena,
                  struct series_plan *ret);
 // The first 'count' values of the plan.
