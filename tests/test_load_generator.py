@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """cc-load-generator: what it sends arrives, the same seed gives the same data, its mistakes are named."""
+import http.server
 import json
 import re
 import signal
+import threading
 
 import pytest
 
@@ -60,6 +62,70 @@ def test_live_sends_until_the_signal(tmp_path):
             wait_until(steps, 30, "four intervals of two nodes")
             assert live.stop(signal.SIGTERM) == 0
             assert int(report(live.stdout)["samples"]) > 0
+
+
+class JobBackend:
+    """Stands in for cc-backend: takes samples and job events in the order they come."""
+
+    def __init__(self, stop_status=200):
+        self.events = events = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                kind = self.path.split("?")[0].strip("/").split("/")[-1]
+                events.append((kind, body, self.headers.get("Authorization")))
+                self.send_response({"start_job": 201, "stop_job": stop_status}.get(kind, 200))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def of(self, kind):
+        return [json.loads(body) for k, body, _ in self.events if k == kind]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+JOBS = ["-nodes", 8, "-hwthreads", 4, "-from", 1700000100, "-to", 1700014500, "-interval", 300, "-job-window", 3600,
+        "-jobs", "-token", "tok"]
+
+
+def test_jobs_start_before_their_data_and_stop_behind_it():
+    with JobBackend() as backend:
+        done = run_program("cc-load-generator", [*JOBS, "-url", backend.url])
+        assert done.returncode == 0, done.stderr
+        sent, kinds = report(done.stdout), [e[0] for e in backend.events]
+        starts, stops = backend.of("start_job"), backend.of("stop_job")
+        assert len(starts) == int(sent["jobs_started"]) > 5
+        assert len(stops) == int(sent["jobs_stopped"]) > 3
+        assert kinds == sorted(kinds, key=["start_job", "write", "stop_job"].index)
+        assert {e[2] for e in backend.events} == {"Bearer tok"}
+        started = {j["jobId"]: j for j in starts}
+        for stop in stops:
+            job = started[stop["jobId"]]
+            assert stop["startTime"] == job["startTime"] < stop["stopTime"] <= 1700014500
+            assert len(job["resources"]) == job["numNodes"]
+        assert all("simulated" in j["metaData"]["message"] for j in starts)
+
+
+def test_jobs_known_already_are_no_failure():
+    with JobBackend(stop_status=422) as backend:
+        done = run_program("cc-load-generator", [*JOBS, "-url", backend.url])
+        assert done.returncode == 0, done.stderr
+        assert int(report(done.stdout)["jobs_known"]) > 3
 
 
 def test_description_is_labelled_as_simulated(tmp_path):

@@ -198,9 +198,13 @@ def test_ms_02_user_and_group_are_dropped_to(tmp_path):
     port = free_port()
     tmp_path.chmod(0o755)
     with start(tmp_path, port, config(port, user="nobody", group="nogroup")) as program:
-        status = dict(l.split(":\t", 1) for l in open(f"/proc/{program.proc.pid}/status").read().splitlines() if ":\t" in l)
         nobody = subprocess.run(["id", "-u", "nobody"], capture_output=True, text=True).stdout.strip()
-        assert set(status["Uid"].split()) == {nobody}
+
+        def dropped():  # the port is open before that
+            text = open(f"/proc/{program.proc.pid}/status").read()
+            status = dict(l.split(":\t", 1) for l in text.splitlines() if ":\t" in l)
+            return set(status["Uid"].split()) == {nobody} and status
+        status = wait_until(dropped, what="the user to change")
         assert "0" not in status["Gid"].split()
         assert "0" not in status["Groups"].split()
 

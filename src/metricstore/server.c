@@ -200,12 +200,13 @@ static int run(struct config *config)
     struct server server = {.config = config, .signal_fd = -1};
     struct error err = ERROR_INIT;
 
+    log_info("starting: version=%s metrics=%zu memory_cap_gb=%lld", CC_VERSION, config->metric_count,
+             (long long)config->store.memory_cap_gb);
     http_client_global_init();
     warn_about_release(config);
     int rc = server_start(&server, &err);
     if (rc == 0) {
-        log_info("serving on %s://%s, %zu metrics", has_tls(&server) ? "https" : "http", config->main.addr,
-                 config->metric_count);
+        log_info("serving: url=%s://%s", has_tls(&server) ? "https" : "http", config->main.addr);
         process_sd_notify("READY=1\nSTATUS=running");
         rc = serve(&server, &err);
         process_sd_notify("STOPPING=1\nSTATUS=Shutting down ...");

@@ -11,7 +11,7 @@ static int64_t fixed_now_s(void)
     return 1700000300;
 }
 
-static void send(const struct http_router *router, const char *method, const char *target, struct slice body)
+static void ask(const struct http_router *router, const char *method, const char *target, struct slice body)
 {
     struct test_exchange x;
     struct buf out;
@@ -49,14 +49,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct store_api *api = store_api_new(store, &api_options);
     struct http_router *router = http_router_new();
     store_api_mount(api, router, NULL, NULL);
-    send(router, "POST", "/api/write",
-         SLICE_LITERAL(
-             "m,cluster=c,hostname=h,type=core,type-id=0 value=1 1700000000\n"
-             "m,cluster=c,hostname=h,type=core,type-id=1 value=2.5 1700000060\n"
-             "n,cluster=c,hostname=h value=-1e9 1700000000\nn,cluster=c,hostname=i value=0.1 1700000200\n"));
+    ask(router, "POST", "/api/write",
+        SLICE_LITERAL(
+            "m,cluster=c,hostname=h,type=core,type-id=0 value=1 1700000000\n"
+            "m,cluster=c,hostname=h,type=core,type-id=1 value=2.5 1700000060\n"
+            "n,cluster=c,hostname=h value=-1e9 1700000000\nn,cluster=c,hostname=i value=0.1 1700000200\n"));
     size_t choice = data[0] % ARRAY_LEN(targets);
-    send(router, targets[choice][0], targets[choice][1], slice_of((const char *)data + 1, size - 1));
-    send(router, "GET", "/api/debug", SLICE_EMPTY);
+    ask(router, targets[choice][0], targets[choice][1], slice_of((const char *)data + 1, size - 1));
+    ask(router, "GET", "/api/debug", SLICE_EMPTY);
     http_router_free(&router);
     store_api_free(&api);
     store_free(&store);

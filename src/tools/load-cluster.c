@@ -364,6 +364,8 @@ void load_print_cluster(const struct load_plan *plan, struct buf *out)
     json_write_object_begin(&w);
     json_write_key(&w, "name");
     json_write_cstr(&w, plan->options.cluster);
+    json_write_key(&w, "simulated"); // ours: the web interface labels the cluster by it
+    json_write_bool(&w, true);
     json_write_key(&w, "metricConfig");
     json_write_array_begin(&w);
     for (size_t i = 0; i < plan->metric_count; i++)

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/http-client.h"
 
@@ -33,6 +34,7 @@ struct load_sender {
     struct arena *arena; // of the two texts
     const char *url;
     const char *authorization; // header; NULL: none
+    struct log_limit failure_limit;
 };
 
 struct load_sender *load_sender_new(const struct load_plan *plan, const struct load_send_options *options)
@@ -110,6 +112,8 @@ static void post(struct lane *lane, const struct load_counts *counts)
     }
     lane->sent.failed_requests++;
     lane->sent.failed_samples += counts->samples;
+    log_limited(&lane->sender->failure_limit, LOG_LEVEL_WARN, "lost %llu samples: %s",
+                (unsigned long long)counts->samples, err.text);
     if (lane->sent.first_failure.code == ERR_NONE)
         lane->sent.first_failure = err;
 }

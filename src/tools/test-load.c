@@ -201,6 +201,7 @@ static void test_cluster_description(void **state)
     assert_int_equal(cluster->metric_count, plan->metric_count);
     assert_non_null(subcluster_of_host(cluster, slice_from_cstr(load_node_name(plan, 11))));
     assert_string_equal(cluster->subclusters[0].name, "simulated");
+    assert_true(json_bool(json_get(cluster->source, "simulated"), false));
     cluster_set_free(&set);
     buf_release(&text);
     load_plan_free(&plan);
