@@ -13,7 +13,7 @@ const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', 
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const profile = mkdtempSync(join(tmpdir(), 'cc-chromium-'));
 
-// A plot has something drawn when its canvas holds pixels of more than one colour with some saturation.
+// A plot has something drawn when its canvas holds saturated pixels; a sparkline when its path has several points.
 function countDrawn() {
   let drawn = 0;
   const canvases = [...document.querySelectorAll('canvas')].filter((c) => c.width > 0 && c.height > 0);
@@ -26,7 +26,9 @@ function countDrawn() {
     }
     if (coloured > 10) drawn++;
   }
-  return { plots: canvases.length, drawn };
+  const sparklines = [...document.querySelectorAll('svg path.line')].map((p) => p.getAttribute('d') ?? '');
+  drawn += sparklines.filter((d) => d.length > 20).length;
+  return { plots: canvases.length + sparklines.length, drawn };
 }
 
 const browser = await chromium.launchPersistentContext(profile, { executablePath: '/usr/bin/chromium', args: flags,

@@ -11,7 +11,16 @@
 #define LINE_BYTES 240
 
 // What the peak of a metric is: the thresholds are shares of it.
-enum peak { PEAK_NONE, PEAK_PERCENT, PEAK_THREADS, PEAK_MEMORY, PEAK_SWAP, PEAK_NETWORK, PEAK_CLOCK };
+enum peak {
+    PEAK_NONE,
+    PEAK_PERCENT,
+    PEAK_CPU_PERCENT,
+    PEAK_THREADS,
+    PEAK_MEMORY,
+    PEAK_SWAP,
+    PEAK_NETWORK,
+    PEAK_CLOCK
+};
 
 struct metric {
     const char *name, *base, *prefix;
@@ -29,22 +38,23 @@ struct metric {
 #define AVG      AGGREGATION_AVG
 
 // Names, units and scopes are those of the collector (spec collector.md 4.2-4.10). Where neither high nor low
-// is good or bad, the thresholds are 0.
+// is good or bad, the thresholds are 0. The cpu_ metrics of a node are the sum over its hardware threads (up to
+// 100 % each), because that is what the collector sends for the node.
 static const struct metric metrics[] = {
     {"load_one", "load", "", NODE, AVG, PEAK_THREADS, 1, 0.5, 0.25, false, "avg"},
     {"load_five", "load", "", NODE, AVG, PEAK_THREADS, 1, 0.5, 0.25, false, NULL},
     {"load_fifteen", "load", "", NODE, AVG, PEAK_THREADS, 1, 0.5, 0.25, false, NULL},
     {"proc_run", "", "", NODE, AVG, PEAK_THREADS, 1, 0, 0, false, NULL},
     {"proc_total", "", "", NODE, AVG, PEAK_NONE, 0, 0, 0, false, NULL},
-    {"cpu_user", "%", "", HWTHREAD, AVG, PEAK_PERCENT, 0.8, 0.5, 0.2, false, "avg"},
-    {"cpu_nice", "%", "", HWTHREAD, AVG, PEAK_PERCENT, 1, 0, 0, false, NULL},
-    {"cpu_system", "%", "", HWTHREAD, AVG, PEAK_PERCENT, 0.2, 0.4, 0.6, true, NULL},
-    {"cpu_idle", "%", "", HWTHREAD, AVG, PEAK_PERCENT, 1, 0, 0, false, NULL},
-    {"cpu_iowait", "%", "", HWTHREAD, AVG, PEAK_PERCENT, 0.1, 0.3, 0.5, true, NULL},
-    {"cpu_irq", "%", "", HWTHREAD, AVG, PEAK_PERCENT, 0.05, 0.1, 0.2, true, NULL},
-    {"cpu_softirq", "%", "", HWTHREAD, AVG, PEAK_PERCENT, 0.05, 0.1, 0.2, true, NULL},
-    {"cpu_steal", "%", "", HWTHREAD, AVG, PEAK_PERCENT, 0.05, 0.1, 0.2, true, NULL},
-    {"cpu_used", "%", "", HWTHREAD, AVG, PEAK_PERCENT, 0.8, 0.5, 0.2, false, NULL},
+    {"cpu_user", "%", "", HWTHREAD, SUM, PEAK_CPU_PERCENT, 0.8, 0.5, 0.2, false, "avg"},
+    {"cpu_nice", "%", "", HWTHREAD, SUM, PEAK_CPU_PERCENT, 1, 0, 0, false, NULL},
+    {"cpu_system", "%", "", HWTHREAD, SUM, PEAK_CPU_PERCENT, 0.2, 0.4, 0.6, true, NULL},
+    {"cpu_idle", "%", "", HWTHREAD, SUM, PEAK_CPU_PERCENT, 1, 0, 0, false, NULL},
+    {"cpu_iowait", "%", "", HWTHREAD, SUM, PEAK_CPU_PERCENT, 0.1, 0.3, 0.5, true, NULL},
+    {"cpu_irq", "%", "", HWTHREAD, SUM, PEAK_CPU_PERCENT, 0.05, 0.1, 0.2, true, NULL},
+    {"cpu_softirq", "%", "", HWTHREAD, SUM, PEAK_CPU_PERCENT, 0.05, 0.1, 0.2, true, NULL},
+    {"cpu_steal", "%", "", HWTHREAD, SUM, PEAK_CPU_PERCENT, 0.05, 0.1, 0.2, true, NULL},
+    {"cpu_used", "%", "", HWTHREAD, SUM, PEAK_CPU_PERCENT, 0.8, 0.5, 0.2, false, NULL},
     {"num_cpus", "", "", NODE, AVG, PEAK_THREADS, 1, 0, 0, false, NULL},
     {"mem_used", "B", "K", NODE, SUM, PEAK_MEMORY, 0.5, 0.9, 0.95, true, "max"},
     {"mem_total", "B", "K", NODE, SUM, PEAK_MEMORY, 1, 0, 0, false, NULL},
@@ -77,6 +87,8 @@ static double peak_of(enum peak peak, const struct machine *m)
     switch (peak) {
     case PEAK_PERCENT:
         return 100;
+    case PEAK_CPU_PERCENT:
+        return 100 * (double)m->topology.count;
     case PEAK_THREADS:
         return (double)m->topology.count;
     case PEAK_MEMORY:

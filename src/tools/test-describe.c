@@ -80,6 +80,9 @@ static void test_server(void **state)
     assert_string_equal(used->unit.prefix, "K");
     assert_int_equal(metric(set, "cpu_user")->scope, SCOPE_HWTHREAD);
     assert_string_equal(metric(set, "cpu_user")->footprint, "avg");
+    // The collector's node value is the sum over all threads: the description must say the same.
+    assert_int_equal(metric(set, "cpu_user")->aggregation, AGGREGATION_SUM);
+    assert_true(metric(set, "cpu_user")->peak == 1600);
     assert_true(metric(set, "net_bytes_in_bw")->peak == 12500000000);
     assert_non_null(metric(set, "cpufreq")); // the tree has frequencies
     cluster_set_free(&set);
