@@ -215,6 +215,7 @@ def test_half_closed_and_odd_receivers(tmp_path):
     """A receiver that speaks no HTTP, or hangs up, costs attempts but no data."""
     import socket
     listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     port = listener.getsockname()[1]
