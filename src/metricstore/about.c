@@ -94,6 +94,10 @@ void about_handler(void *ctx, struct http_request *req, struct http_response *re
     family(&resp->body, "cc_retention_failed_queries", "counter",
            "Retention runs that could not ask the backend for the hosts of running jobs.",
            stats.failed_queries);
+    family(&resp->body, "cc_memory_cap_runs", "counter", "Times that the memory was above the cap.",
+           stats.cap_runs);
+    family(&resp->body, "cc_memory_cap_freed_chunks", "counter", "Chunks freed because of the memory cap.",
+           stats.cap_freed_chunks);
     store_api_metrics(about->api, &resp->body);
     buf_append_cstr(&resp->body, "# EOF\n");
     resp->status = 200;

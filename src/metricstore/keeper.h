@@ -13,12 +13,14 @@ struct keeper;
 
 struct keeper_options {
     int64_t retention_s;       // 0 or less: nothing is freed by age
+    uint64_t memory_cap_bytes; // 0: none
     const char *backend_url;   // borrowed; "": no hosts are spared
     const char *backend_token; // borrowed
 };
 
 struct keeper_stats { // since the start
     uint64_t runs, failed_queries;
+    uint64_t cap_runs, cap_freed_chunks; // times that the memory was above the cap, and what that cost
 };
 
 // The store is borrowed until keeper_stop.
@@ -27,7 +29,8 @@ int keeper_start(struct store *store, const struct keeper_options *options, stru
 // Waits for the thread; a query to the backend that is under way may take up to 10 s.
 void keeper_stop(struct keeper **keeper);
 void keeper_stats(const struct keeper *keeper, struct keeper_stats *ret);
-// One retention run for the given time; the thread calls it, and tests.
+// One retention run, one look at the memory cap, for the given time; the thread calls them, and tests.
 void keeper_retain(struct keeper *keeper, int64_t now_s);
+void keeper_hold_cap(struct keeper *keeper, int64_t now_s);
 
 #endif
