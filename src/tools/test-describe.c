@@ -80,6 +80,9 @@ static void test_server(void **state)
     assert_string_equal(used->unit.prefix, "K");
     assert_int_equal(metric(set, "cpu_user")->scope, SCOPE_HWTHREAD);
     assert_string_equal(metric(set, "cpu_user")->footprint, "avg");
+    assert_int_equal(metric(set, "cpu_user")->aggregation,
+                     AGGREGATION_SUM); // as the collector's value for the node
+    assert_true(metric(set, "cpu_user")->peak == 1600);
     // The collector's node value is the sum over all threads: the description must say the same.
     assert_int_equal(metric(set, "cpu_user")->aggregation, AGGREGATION_SUM);
     assert_true(metric(set, "cpu_user")->peak == 1600);
