@@ -91,8 +91,6 @@ static double peak_of(enum peak peak, const struct machine *m)
         return 100 * (double)m->topology.count;
     case PEAK_THREADS:
         return (double)m->topology.count;
-    case PEAK_THREADS_PERCENT:
-        return 100 * (double)m->topology.count;
     case PEAK_MEMORY:
         return (double)m->memory_kib;
     case PEAK_SWAP:
