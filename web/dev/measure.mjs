@@ -11,7 +11,9 @@ function watch() {
     let count = 0;
     globalThis.lastPlot = 0;
     const look = () => {
-        const now = document.querySelectorAll('canvas').length + [...document.querySelectorAll('svg path.line')].filter((p) => p.getAttribute('d')).length;
+        const now =
+            document.querySelectorAll('canvas').length +
+            [...document.querySelectorAll('svg path.line')].filter((p) => p.getAttribute('d')).length;
         if (now !== count) globalThis.lastPlot = performance.now();
         count = now;
         requestAnimationFrame(look);
@@ -38,6 +40,8 @@ for (const path of paths) {
         sizes.push(bytes);
         await context.close();
     }
-    console.log(`${path}: last plot after ${median(times).toFixed(0)} ms, ${(median(sizes) / 1000).toFixed(1)} kB on the wire`);
+    console.log(
+        `${path}: last plot after ${median(times).toFixed(0)} ms, ${(median(sizes) / 1000).toFixed(1)} kB on the wire`,
+    );
 }
 await browser.close();

@@ -10,7 +10,10 @@ for (const shot of shots) {
     const flags = rest.split('+').slice(1);
     const [path, size = '1440x900'] = rest.split('+')[0].split('@');
     const [width, height] = size.split('x').map(Number);
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme: flags.includes('dark') ? 'dark' : 'light' });
+    const context = await browser.newContext({
+        viewport: { width, height },
+        colorScheme: flags.includes('dark') ? 'dark' : 'light',
+    });
     const page = await context.newPage();
     page.on('console', (m) => ['error', 'warning'].includes(m.type()) && console.log(`${name}: ${m.text()}`));
     page.on('pageerror', (e) => console.log(`${name}: ${e}`));

@@ -24,7 +24,11 @@ describe('with authentication', () => {
         await field.fill('right');
         await page.getByRole('button', { name: 'Sign in' }).click();
         await page.locator('td.id').first().waitFor();
-        const kept = await page.evaluate(() => ({ tab: Object.values({ ...sessionStorage }), machine: JSON.stringify({ ...localStorage }), cookies: document.cookie }));
+        const kept = await page.evaluate(() => ({
+            tab: Object.values({ ...sessionStorage }),
+            machine: JSON.stringify({ ...localStorage }),
+            cookies: document.cookie,
+        }));
         assert.deepEqual(kept.tab, ['right']);
         assert.ok(!kept.machine.includes('right') && kept.cookies === '');
         await page.reload();
@@ -61,13 +65,22 @@ describe('a page load', () => {
         const sizes = [];
         const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
         const page = await context.newPage();
-        page.on('response', (r) => sizes.push(r.body().then((b) => ({ path: new URL(r.url()).pathname, bytes: gzipSync(b).length }), () => null)));
+        page.on('response', (r) =>
+            sizes.push(
+                r.body().then(
+                    (b) => ({ path: new URL(r.url()).pathname, bytes: gzipSync(b).length }),
+                    () => null,
+                ),
+            ),
+        );
         await page.goto(`${server.url}/jobs`);
         await waitFor(async () => (await drawnSparks(page)) > 10, 'plots of the list');
         const all = (await Promise.all(sizes)).filter((s) => s !== null);
         const sum = (list) => list.reduce((n, s) => n + s.bytes, 0);
         const code = sum(all.filter((s) => /\.(js|css)$/.test(s.path)));
-        console.log(`job list: ${(code / 1000).toFixed(1)} kB of code, ${(sum(all) / 1000).toFixed(1)} kB in all, compressed`);
+        console.log(
+            `job list: ${(code / 1000).toFixed(1)} kB of code, ${(sum(all) / 1000).toFixed(1)} kB in all, compressed`,
+        );
         assert.ok(code <= 60_000, `${code} bytes of code`);
         assert.ok(sum(all) <= 150_000, `${sum(all)} bytes in all`);
         await context.close();

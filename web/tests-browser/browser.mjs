@@ -30,8 +30,13 @@ export function assertQuiet(seen, server) {
 export async function assertNoOverflow(page, what) {
     const wide = await page.evaluate(() => {
         const limit = document.documentElement.clientWidth;
-        const out = [...document.body.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > limit + 1 && !e.closest('.scroll, .skip'));
-        return { extra: document.documentElement.scrollWidth - limit, names: out.slice(0, 3).map((e) => `${e.tagName}.${e.className}`) };
+        const out = [...document.body.querySelectorAll('*')].filter(
+            (e) => e.getBoundingClientRect().right > limit + 1 && !e.closest('.scroll, .skip'),
+        );
+        return {
+            extra: document.documentElement.scrollWidth - limit,
+            names: out.slice(0, 3).map((e) => `${e.tagName}.${e.className}`),
+        };
     });
     assert.ok(wide.extra <= 0, `${what}: ${wide.extra} px wider than the screen, ${wide.names}`);
 }
@@ -54,5 +59,10 @@ export function drawnPlots(page) {
 
 /** Number of small SVG plots whose line has some length. */
 export function drawnSparks(page) {
-    return page.evaluate(() => [...document.querySelectorAll('svg[role=img] path.line')].filter((p) => (p.getAttribute('d') ?? '').length > 20).length);
+    return page.evaluate(
+        () =>
+            [...document.querySelectorAll('svg[role=img] path.line')].filter(
+                (p) => (p.getAttribute('d') ?? '').length > 20,
+            ).length,
+    );
 }

@@ -4,8 +4,11 @@ export function faultsOf(page) {
     return page.evaluate(() => {
         const faults = [];
         const visible = (e) => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden';
-        const name = (e) => (e.getAttribute('aria-label') ?? e.labels?.[0]?.textContent ?? e.textContent ?? '').trim() || (e.querySelector('[aria-label]')?.getAttribute('aria-label') ?? '');
-        const where = (e) => `${e.tagName.toLowerCase()}.${e.getAttribute('class') ?? ''} "${(e.textContent ?? '').trim().slice(0, 30)}"`;
+        const name = (e) =>
+            (e.getAttribute('aria-label') ?? e.labels?.[0]?.textContent ?? e.textContent ?? '').trim() ||
+            (e.querySelector('[aria-label]')?.getAttribute('aria-label') ?? '');
+        const where = (e) =>
+            `${e.tagName.toLowerCase()}.${e.getAttribute('class') ?? ''} "${(e.textContent ?? '').trim().slice(0, 30)}"`;
 
         if (!document.documentElement.lang) faults.push('no language');
         if (document.querySelectorAll('h1').length !== 1) faults.push(`${document.querySelectorAll('h1').length} h1`);
@@ -13,9 +16,12 @@ export function faultsOf(page) {
         if (!document.title.includes('ClusterCockpit')) faults.push(`title "${document.title}"`);
         const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
         for (const id of ids.filter((x, i) => ids.indexOf(x) !== i)) faults.push(`id ${id} twice`);
-        for (const e of document.querySelectorAll('a[href], button, input, select, textarea, [role=button]')) if (visible(e) && name(e) === '') faults.push(`no name: ${where(e)}`);
-        for (const e of document.querySelectorAll('svg[role=img]')) if (!e.getAttribute('aria-label')) faults.push('plot without text');
-        for (const e of document.querySelectorAll('table')) if (visible(e) && !e.caption) faults.push('table without caption');
+        for (const e of document.querySelectorAll('a[href], button, input, select, textarea, [role=button]'))
+            if (visible(e) && name(e) === '') faults.push(`no name: ${where(e)}`);
+        for (const e of document.querySelectorAll('svg[role=img]'))
+            if (!e.getAttribute('aria-label')) faults.push('plot without text');
+        for (const e of document.querySelectorAll('table'))
+            if (visible(e) && !e.caption) faults.push('table without caption');
         for (const e of document.querySelectorAll('[style*="outline: none"]')) faults.push(`focus hidden: ${where(e)}`);
         let level = 0;
         for (const h of document.querySelectorAll('h1, h2, h3, h4')) {
@@ -53,9 +59,15 @@ export function faultsOf(page) {
 export function smallTargets(page) {
     return page.evaluate(() =>
         [...document.querySelectorAll('a[href], button, select, input')]
-            .filter((e) => e.getClientRects().length > 0 && !e.closest('.unseen, .skip, details:not([open]) > :not(summary)'))
+            .filter(
+                (e) =>
+                    e.getClientRects().length > 0 && !e.closest('.unseen, .skip, details:not([open]) > :not(summary)'),
+            )
             .filter((e) => getComputedStyle(e).display !== 'inline') // links in running text are exempt
             .filter((e) => (e.closest('label') ?? e).getBoundingClientRect().height < 24)
-            .map((e) => `${e.tagName.toLowerCase()} "${(e.getAttribute('aria-label') ?? e.textContent ?? '').trim().slice(0, 30)}" ${e.getBoundingClientRect().height.toFixed(0)} px`),
+            .map((e) => {
+                const text = (e.getAttribute('aria-label') ?? e.textContent ?? '').trim().slice(0, 30);
+                return `${e.tagName.toLowerCase()} "${text}" ${e.getBoundingClientRect().height.toFixed(0)} px`;
+            }),
     );
 }

@@ -42,7 +42,10 @@ it('the search field understands user: and keeps plain words for the name', asyn
     await page.getByRole('searchbox').fill(`user:${user}`);
     await page.keyboard.press('Enter');
     await page.getByText(`user: ${user}`).waitFor();
-    await waitFor(async () => [...new Set(await page.locator('td.user').allInnerTexts())].join() === user, 'jobs of that user');
+    await waitFor(
+        async () => [...new Set(await page.locator('td.user').allInnerTexts())].join() === user,
+        'jobs of that user',
+    );
     await page.getByRole('searchbox').fill('surely no job has this name');
     await page.keyboard.press('Enter');
     await page.getByText('No job matches these filters.').waitFor();
@@ -74,7 +77,10 @@ it('pages of the list follow each other', async () => {
         const first = await page.locator('td.id').allInnerTexts();
         await next.click();
         await page.getByText('26–', { exact: false }).waitFor();
-        await waitFor(async () => !(await page.locator('td.id').allInnerTexts()).some((id) => first.includes(id)), 'other jobs');
+        await waitFor(
+            async () => !(await page.locator('td.id').allInnerTexts()).some((id) => first.includes(id)),
+            'other jobs',
+        );
         assert.match(page.url(), /page=2/);
     }
     await close();
@@ -102,8 +108,15 @@ it('a job shows facts, plots and statistics, and gives them as CSV', async () =>
     assert.ok((await rows.count()) > 2);
     await page.getByRole('button', { name: 'Metric', exact: true }).click();
     const names = await rows.locator('th').allInnerTexts();
-    assert.deepEqual(names, [...names].sort((a, b) => a.localeCompare(b, 'en', { numeric: true })), 'sorted by name');
-    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download CSV' }).first().click()]);
+    assert.deepEqual(
+        names,
+        [...names].sort((a, b) => a.localeCompare(b, 'en', { numeric: true })),
+        'sorted by name',
+    );
+    const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name: 'Download CSV' }).first().click(),
+    ]);
     const text = readFileSync(await download.path(), 'utf8');
     assert.match(text, /^metric,unit,min,mean,max,remark\r\n/);
     assert.equal(text.trim().split('\r\n').length, names.length + 1);
@@ -121,7 +134,10 @@ it('a job of several nodes can be looked at node by node', async () => {
     await figure.getByRole('button', { name: 'Table' }).click();
     await waitFor(async () => (await figure.locator('tbody tr').count()) === job.numNodes, 'a line per node');
     await page.getByRole('combobox', { name: 'Metric' }).selectOption({ index: 1 });
-    await waitFor(async () => (await page.locator('section table').last().locator('tbody tr').count()) >= job.numNodes, 'statistics per node');
+    await waitFor(
+        async () => (await page.locator('section table').last().locator('tbody tr').count()) >= job.numNodes,
+        'statistics per node',
+    );
     await close();
 });
 

@@ -21,7 +21,12 @@ const focused = (page) =>
     page.evaluate(() => {
         const e = document.activeElement;
         const box = e.getBoundingClientRect();
-        return { text: (e.getAttribute('aria-label') ?? e.textContent ?? '').trim(), tag: e.tagName, outline: getComputedStyle(e).outlineStyle, seen: box.width > 0 && box.bottom > 0 };
+        return {
+            text: (e.getAttribute('aria-label') ?? e.textContent ?? '').trim(),
+            tag: e.tagName,
+            outline: getComputedStyle(e).outlineStyle,
+            seen: box.width > 0 && box.bottom > 0,
+        };
     });
 
 async function tabTo(page, test, limit = 60) {
@@ -43,7 +48,10 @@ it('the first stop skips to the content', async () => {
     assert.ok(first.seen, 'it is visible when focused');
     await page.keyboard.press('Enter');
     await page.keyboard.press('Tab');
-    assert.ok(await page.evaluate(() => document.activeElement.closest('main') !== null), 'the next stop is in the content');
+    assert.ok(
+        await page.evaluate(() => document.activeElement.closest('main') !== null),
+        'the next stop is in the content',
+    );
     await close();
 });
 

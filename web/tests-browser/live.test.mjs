@@ -64,7 +64,10 @@ it('a hidden tab asks for nothing', async () => {
 
 it('silent nodes are grey and say since when', { skip: !isMock && 'only the stand-in has silent nodes' }, async () => {
     const { page, close } = await openPage(browser, server, '/clusters/sim?range=15m');
-    await page.locator('[data-host=s017].gone').getByText(/no data since \d+ min/).waitFor();
+    await page
+        .locator('[data-host=s017].gone')
+        .getByText(/no data since \d+ min/)
+        .waitFor();
     await page.locator('[data-host=s042].gone').getByText('no data in this range').waitFor();
     await close();
 });
@@ -75,12 +78,18 @@ it('a stopped store is shown on every page, with what was there before, and foun
     for (const { page } of open) await page.locator('svg[role=img], canvas').first().waitFor({ state: 'attached' });
     await server.pause();
     for (const { page } of open) {
-        await page.getByRole('alert').getByText(/does not answer/).waitFor({ timeout: 40000 });
+        await page
+            .getByRole('alert')
+            .getByText(/does not answer/)
+            .waitFor({ timeout: 40000 });
         assert.ok((await page.locator('svg[role=img], canvas').count()) > 0, 'the old content stays');
     }
     await server.resume();
     for (const { page } of open) {
-        await page.getByRole('button', { name: 'Try now' }).click({ timeout: 2000 }).catch(() => undefined); // it may have found out by itself
+        await page
+            .getByRole('button', { name: 'Try now' })
+            .click({ timeout: 2000 })
+            .catch(() => undefined); // it may have found out by itself
         await page.getByRole('button', { name: 'Try now' }).waitFor({ state: 'detached', timeout: 40000 });
     }
     for (const { close } of open) await close();

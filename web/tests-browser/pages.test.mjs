@@ -66,7 +66,10 @@ it('the ground follows the wish for dark colours, and the switch overrides it', 
 });
 
 it('an unknown path, cluster and job are told in a sentence', async () => {
-    for (const [path, text] of [['/clusters/nowhere', 'There is no cluster named'], ['/jobs/999999999', 'This job cannot be shown']]) {
+    for (const [path, text] of [
+        ['/clusters/nowhere', 'There is no cluster named'],
+        ['/jobs/999999999', 'This job cannot be shown'],
+    ]) {
         const { page, close } = await openPage(browser, server, path);
         await page.getByText(text).waitFor();
         await close();
@@ -81,6 +84,10 @@ it('pages change without a reload, and back returns', async () => {
     assert.match(await page.title(), /^Jobs/);
     await page.goBack();
     await page.waitForFunction(() => document.title.startsWith('Overview'), null, WAIT);
-    assert.equal(seen.requests.filter((url) => new URL(url).pathname === '/').length, 1, 'the document was loaded once');
+    assert.equal(
+        seen.requests.filter((url) => new URL(url).pathname === '/').length,
+        1,
+        'the document was loaded once',
+    );
     await close();
 });

@@ -37,7 +37,11 @@ class Process {
     constructor(command, args, options) {
         this.log = join(options.cwd, `${options.name}.log`);
         const out = openSync(this.log, 'a');
-        this.child = spawn(command, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['ignore', out, out] });
+        this.child = spawn(command, args, {
+            cwd: options.cwd,
+            env: { ...process.env, ...options.env },
+            stdio: ['ignore', out, out],
+        });
     }
 
     stop() {
@@ -58,17 +62,36 @@ function program(name) {
 }
 
 function writeConfiguration(folder, port, archive) {
-    const made = spawnSync(program('cc-load-generator'), [...GENERATOR, '-write-archive', archive], { encoding: 'utf8' });
+    const made = spawnSync(program('cc-load-generator'), [...GENERATOR, '-write-archive', archive], {
+        encoding: 'utf8',
+    });
     if (made.status !== 0) throw new Error(`cc-load-generator: ${made.error ?? made.stderr}`);
     const config = {
         main: { addr: `127.0.0.1:${port}` },
         archive: { kind: 'file', path: archive },
-        'metric-store': { 'retention-in-memory': '24h', 'memory-cap': 4, checkpoints: { directory: join(folder, 'checkpoints') } },
+        'metric-store': {
+            'retention-in-memory': '24h',
+            'memory-cap': 4,
+            checkpoints: { directory: join(folder, 'checkpoints') },
+        },
     };
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
 }
 
-const GENERATOR = ['-cluster', CLUSTER, '-nodes', '12', '-hwthreads', '8', '-interval', '2', '-seed', '1', '-job-window', '600'];
+const GENERATOR = [
+    '-cluster',
+    CLUSTER,
+    '-nodes',
+    '12',
+    '-hwthreads',
+    '8',
+    '-interval',
+    '2',
+    '-seed',
+    '1',
+    '-job-window',
+    '600',
+];
 
 export class Server {
     /** `env` reaches the stand-in only: MOCK_TOKEN, MOCK_EMPTY. */
@@ -87,8 +110,15 @@ export class Server {
 
     async resume() {
         this.backend = this.mock
-            ? new Process(process.execPath, [MOCK, String(this.port)], { name: 'mock', cwd: this.folder, env: this.env })
-            : new Process(program('cc-backend'), ['-server', '-demo', '-config', 'config.json'], { name: 'cc-backend', cwd: this.folder });
+            ? new Process(process.execPath, [MOCK, String(this.port)], {
+                  name: 'mock',
+                  cwd: this.folder,
+                  env: this.env,
+              })
+            : new Process(program('cc-backend'), ['-server', '-demo', '-config', 'config.json'], {
+                  name: 'cc-backend',
+                  cwd: this.folder,
+              });
         await waitFor(async () => {
             if (this.backend.child.exitCode !== null) throw new Error(`the server ended:\n${this.backend.tail()}`);
             return (await this.get('/ui/api/info')) !== null;
@@ -97,9 +127,23 @@ export class Server {
 
     async feed() {
         const args = [...GENERATOR, '-url', this.url, '-backfill', '90m', '-live', '-jobs'];
-        this.generator = new Process(program('cc-load-generator'), args, { name: 'cc-load-generator', cwd: this.folder });
-        await waitFor(async () => ((await this.get('/ui/api/jobs?state=completed'))?.total ?? 0) > 0 && ((await this.get('/ui/api/jobs?state=running'))?.total ?? 0) > 0, 'simulated jobs', 60);
-        await waitFor(async () => (await this.get('/ui/api/info'))?.clusters.some((c) => c.nodes.some((n) => n.lastSeen !== null)), 'samples', 60);
+        this.generator = new Process(program('cc-load-generator'), args, {
+            name: 'cc-load-generator',
+            cwd: this.folder,
+        });
+        await waitFor(
+            async () =>
+                ((await this.get('/ui/api/jobs?state=completed'))?.total ?? 0) > 0 &&
+                ((await this.get('/ui/api/jobs?state=running'))?.total ?? 0) > 0,
+            'simulated jobs',
+            60,
+        );
+        await waitFor(
+            async () =>
+                (await this.get('/ui/api/info'))?.clusters.some((c) => c.nodes.some((n) => n.lastSeen !== null)),
+            'samples',
+            60,
+        );
     }
 
     /** The backend goes away; pages that are open must say so. */
@@ -115,7 +159,9 @@ export class Server {
 
     /** The answer as JSON; null when there is none, or for a refusal. */
     async get(path) {
-        const answer = await fetch(this.url + path, { headers: this.env?.MOCK_TOKEN ? { 'X-Auth-Token': this.env.MOCK_TOKEN } : {} }).catch(() => null);
+        const answer = await fetch(this.url + path, {
+            headers: this.env?.MOCK_TOKEN ? { 'X-Auth-Token': this.env.MOCK_TOKEN } : {},
+        }).catch(() => null);
         return answer?.ok ? answer.json() : null;
     }
 

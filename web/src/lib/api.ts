@@ -115,12 +115,22 @@ export async function getJob(id: string, signal?: AbortSignal): Promise<Job> {
 
 /** The archived statistics of an ended job. They come with lists of jobs only, so the list is cut down to its start second. */
 export async function getStatistics(job: Job, signal?: AbortSignal): Promise<Job['statistics']> {
-    const request = new URLSearchParams({ cluster: job.cluster, user: job.user, 'start-time': `${job.startTime}-${job.startTime}`, 'items-per-page': '100' });
+    const request = new URLSearchParams({
+        cluster: job.cluster,
+        user: job.user,
+        'start-time': `${job.startTime}-${job.startTime}`,
+        'items-per-page': '100',
+    });
     const list = (await getJobs(request, signal)).jobs ?? [];
     return list.find((other) => other.id === job.id)?.statistics ?? null;
 }
 
-export async function getJobMetrics(id: string, metrics: string[], scope: string, signal?: AbortSignal): Promise<JobMetric[]> {
+export async function getJobMetrics(
+    id: string,
+    metrics: string[],
+    scope: string,
+    signal?: AbortSignal,
+): Promise<JobMetric[]> {
     const query = new URLSearchParams({ scope });
     for (const name of metrics) query.append('metric', name);
     type Answer = { data: { jobMetrics: JobMetric[] | null } | null; error: { message: string } | null };
@@ -130,7 +140,11 @@ export async function getJobMetrics(id: string, metrics: string[], scope: string
 }
 
 export function getJobPlots(ids: number[], metrics: string[], points: number, signal?: AbortSignal): Promise<JobPlots> {
-    return request<JobPlots>('/ui/api/job-plots', { method: 'POST', body: JSON.stringify({ ids, metrics, points }) }, signal);
+    return request<JobPlots>(
+        '/ui/api/job-plots',
+        { method: 'POST', body: JSON.stringify({ ids, metrics, points }) },
+        signal,
+    );
 }
 
 export interface StoreRequest {
@@ -144,5 +158,9 @@ export interface StoreRequest {
 
 export function query(body: StoreRequest, signal?: AbortSignal): Promise<StoreAnswer> {
     // Without padding the first sample belongs to "from" of the answer; with it, that would have to be guessed.
-    return request<StoreAnswer>('/api/query', { method: 'POST', body: JSON.stringify({ 'with-padding': false, ...body }) }, signal);
+    return request<StoreAnswer>(
+        '/api/query',
+        { method: 'POST', body: JSON.stringify({ 'with-padding': false, ...body }) },
+        signal,
+    );
 }

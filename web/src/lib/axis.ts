@@ -18,7 +18,9 @@ export function timeLabels(ticks: number[], increment: number): string[] {
 export function valueLabels(ticks: number[], factor: number): string[] {
     const distance = ticks.length > 1 ? Math.abs((ticks[1] as number) - (ticks[0] as number)) * factor : 1;
     const decimals = distance > 0 ? Math.min(4, Math.max(0, Math.ceil(-Math.log10(distance) - 1e-9))) : 0;
-    return ticks.map((tick) => (tick * factor).toFixed(Math.abs(distance - 2.5 * 10 ** -decimals) < 1e-9 * distance ? decimals + 1 : decimals));
+    return ticks.map((tick) =>
+        (tick * factor).toFixed(Math.abs(distance - 2.5 * 10 ** -decimals) < 1e-9 * distance ? decimals + 1 : decimals),
+    );
 }
 
 export function cursorTime(time: number, step: number): string {

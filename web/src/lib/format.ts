@@ -8,7 +8,15 @@ const UNKNOWN = '–';
 
 // Percent, degrees and plain counts are never written as "1.2 k%".
 function takesPrefix(base: string): boolean {
-    return base !== '' && base !== '%' && base !== 'load' && base !== 'CPI' && base !== 'IPC' && !base.startsWith('°') && !base.startsWith('deg');
+    return (
+        base !== '' &&
+        base !== '%' &&
+        base !== 'load' &&
+        base !== 'CPI' &&
+        base !== 'IPC' &&
+        !base.startsWith('°') &&
+        !base.startsWith('deg')
+    );
 }
 
 /** How all numbers of one axis or table column are written: value * factor, followed by label. */

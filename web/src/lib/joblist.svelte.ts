@@ -36,10 +36,18 @@ export class JobList {
         const jobs = this.page?.jobs ?? [];
         if (metrics.length === 0) return;
         const key = metrics.join();
-        const wanted = jobs.filter((job) => job.jobState === 'running' || this.known.get(job.id)?.key !== `${key}/${job.jobState}`);
+        const wanted = jobs.filter(
+            (job) => job.jobState === 'running' || this.known.get(job.id)?.key !== `${key}/${job.jobState}`,
+        );
         if (wanted.length > 0) {
-            const answer = await getJobPlots(wanted.map((job) => job.id), metrics, POINTS, signal);
-            for (const job of wanted) this.known.set(job.id, { key: `${key}/${job.jobState}`, plots: answer.jobs[job.id] ?? {} });
+            const answer = await getJobPlots(
+                wanted.map((job) => job.id),
+                metrics,
+                POINTS,
+                signal,
+            );
+            for (const job of wanted)
+                this.known.set(job.id, { key: `${key}/${job.jobState}`, plots: answer.jobs[job.id] ?? {} });
         }
         this.plots = { jobs: Object.fromEntries(jobs.map((job) => [job.id, this.known.get(job.id)?.plots ?? {}])) };
     }

@@ -14,13 +14,12 @@ export function metricNames(clusters: Cluster[]): string[] {
 }
 
 export function defaultMetrics(clusters: Cluster[]): string[] {
-    // Each cluster's footprint in turn, so that a cluster with other names still has plots.
-    const lists = clusters.map((c) => orderedMetrics(c.metricConfig).map((m) => m.name));
-    const out = new Set<string>();
-    for (let i = 0; out.size < COLUMNS && lists.some((l) => i < l.length); i++) {
-        for (const list of lists) if (out.size < COLUMNS && list[i] !== undefined) out.add(list[i] as string);
-    }
-    return [...out];
+    const offered = metricNames(clusters);
+    const footprint = new Set(clusters.flatMap((c) => c.metricConfig.filter((m) => m.footprint).map((m) => m.name)));
+    const spread = (name: string): number => clusters.filter((c) => c.metricConfig.some((m) => m.name === name)).length;
+    // Footprints first, and of those the ones that most clusters have, so that few cells stay empty.
+    const worth = (name: string): number => (footprint.has(name) ? 1000 : 0) + spread(name);
+    return [...offered].sort((a, b) => worth(b) - worth(a)).slice(0, COLUMNS);
 }
 
 class JobMetrics {

@@ -3,7 +3,18 @@
 import { parseTime } from './format';
 
 export const JOB_STATES = [
-    'running', 'completed', 'failed', 'cancelled', 'timeout', 'out_of_memory', 'node_fail', 'boot_fail', 'deadline', 'preempted', 'suspended', 'pending',
+    'running',
+    'completed',
+    'failed',
+    'cancelled',
+    'timeout',
+    'out_of_memory',
+    'node_fail',
+    'boot_fail',
+    'deadline',
+    'preempted',
+    'suspended',
+    'pending',
 ] as const;
 
 export const SORT_KEYS = ['startTime', 'duration', 'numNodes', 'jobId'] as const;
@@ -102,11 +113,17 @@ export function timeLabel(time: string): string {
 export function applySearch(filter: JobFilter, text: string): JobFilter {
     const next: JobFilter = { ...filter, states: [...filter.states], page: 1 };
     const name: string[] = [];
-    for (const word of text.trim().split(/\s+/).filter((w) => w !== '')) {
+    for (const word of text
+        .trim()
+        .split(/\s+/)
+        .filter((w) => w !== '')) {
         const [, key, value] = /^([a-z]+):(.+)$/.exec(word) ?? [];
         if (key === 'state' && value !== undefined && (JOB_STATES as readonly string[]).includes(value)) {
             if (!next.states.includes(value)) next.states.push(value);
-        } else if (value !== undefined && (key === 'user' || key === 'project' || key === 'host' || key === 'cluster' || key === 'name')) {
+        } else if (
+            value !== undefined &&
+            (key === 'user' || key === 'project' || key === 'host' || key === 'cluster' || key === 'name')
+        ) {
             next[key] = value;
         } else {
             name.push(word);
@@ -131,7 +148,8 @@ export function chipsOf(filter: JobFilter): Chip[] {
     for (const key of ['cluster', ...TEXT_FIELDS] as const) {
         if (filter[key] !== '') chips.push({ label: `${key}: ${filter[key]}`, without: { ...first, [key]: '' } });
     }
-    if (filter.time !== '') chips.push({ label: `started: ${timeLabel(filter.time)}`, without: { ...first, time: '' } });
+    if (filter.time !== '')
+        chips.push({ label: `started: ${timeLabel(filter.time)}`, without: { ...first, time: '' } });
     return chips;
 }
 
@@ -144,7 +162,9 @@ export function toggleSort(filter: JobFilter, key: SortKey): JobFilter {
 export function stateTone(state: string): 'run' | 'done' | 'bad' | 'wait' {
     if (state === 'running') return 'run';
     if (state === 'completed') return 'done';
-    return state === 'pending' || state === 'suspended' || state === 'preempted' || state === 'cancelled' ? 'wait' : 'bad';
+    return state === 'pending' || state === 'suspended' || state === 'preempted' || state === 'cancelled'
+        ? 'wait'
+        : 'bad';
 }
 
 export function stateLabel(state: string): string {

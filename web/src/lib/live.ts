@@ -4,7 +4,8 @@
 import { query } from './api';
 import { resolutionFor, spanOf, type Range } from './ranges';
 import { joinSeries, statistics, type Series } from './series';
-import type { Statistics, StoreQuery, StoreResult } from './types';
+import { queriesFor } from './topology';
+import type { MetricConfig, Statistics, StoreQuery, StoreResult, Topology } from './types';
 
 export interface Wanted {
     /** Key under which the series is found again. */
@@ -19,6 +20,17 @@ export interface LiveView {
     range: Range;
     /** Samples that a plot can show. */
     points: number;
+}
+
+/** A metric of a whole node. Without a topology the store is asked for everything it has below the node. */
+export function nodeWanted(metric: MetricConfig, host: string, topology: Topology | undefined): Wanted {
+    const query = topology ? queriesFor(metric, topology, host, 'node', 0)[0]?.query : undefined;
+    return {
+        key: `${metric.name}/${host}`,
+        label: host,
+        timestep: metric.timestep,
+        query: query ?? { metric: metric.name, host },
+    };
 }
 
 /** Samples that arrive late are asked for again: this many steps back. */
@@ -40,7 +52,11 @@ export class LiveSeries {
 
     /** Forgets what was loaded when cluster, range or detail changed. */
     private begin(view: LiveView): void {
-        const same = this.view !== null && this.view.cluster === view.cluster && this.view.range === view.range && this.view.points === view.points;
+        const same =
+            this.view !== null &&
+            this.view.cluster === view.cluster &&
+            this.view.range === view.range &&
+            this.view.points === view.points;
         if (!same) this.kept = new Map();
         this.view = view;
     }
@@ -48,10 +64,16 @@ export class LiveSeries {
     async load(view: LiveView, wanted: Wanted[], now: number, signal: AbortSignal): Promise<void> {
         this.begin(view);
         const span = spanOf(view.range, now);
-        const sized = wanted.map((w) => ({ ...w, resolution: resolutionFor(span.to - span.from, w.timestep, view.points) }));
+        const sized = wanted.map((w) => ({
+            ...w,
+            resolution: resolutionFor(span.to - span.from, w.timestep, view.points),
+        }));
         const fresh = sized.filter((w) => !this.canGrow(w.key, w.timestep));
         const growing = sized.filter((w) => this.canGrow(w.key, w.timestep));
-        await Promise.all([this.fetch(view, fresh, span.from, span, signal), this.fetch(view, growing, this.growthFrom(growing, span.from), span, signal)]);
+        await Promise.all([
+            this.fetch(view, fresh, span.from, span, signal),
+            this.fetch(view, growing, this.growthFrom(growing, span.from), span, signal),
+        ]);
     }
 
     get(key: string): Series | undefined {
@@ -69,7 +91,13 @@ export class LiveSeries {
 
     private canGrow(key: string, timestep: number): boolean {
         const series = this.kept.get(key);
-        return series !== undefined && series.data.length > 0 && series.step === timestep && this.view !== null && 'preset' in this.view.range;
+        return (
+            series !== undefined &&
+            series.data.length > 0 &&
+            series.step === timestep &&
+            this.view !== null &&
+            'preset' in this.view.range
+        );
     }
 
     private growthFrom(wanted: Wanted[], from: number): number {
@@ -80,9 +108,17 @@ export class LiveSeries {
         return Math.max(from, Math.min(...starts));
     }
 
-    private async fetch(view: LiveView, wanted: (Wanted & { resolution: number })[], from: number, span: { from: number; to: number }, signal: AbortSignal): Promise<void> {
+    private async fetch(
+        view: LiveView,
+        wanted: (Wanted & { resolution: number })[],
+        from: number,
+        span: { from: number; to: number },
+        signal: AbortSignal,
+    ): Promise<void> {
         if (wanted.length === 0) return;
-        const queries = wanted.map((w) => (w.resolution > w.timestep && from === span.from ? { ...w.query, resolution: w.resolution } : w.query));
+        const queries = wanted.map((w) =>
+            w.resolution > w.timestep && from === span.from ? { ...w.query, resolution: w.resolution } : w.query,
+        );
         const answer = await query({ cluster: view.cluster, from, to: span.to, queries }, signal);
         if (signal.aborted) return;
         wanted.forEach((w, i) => this.keep(w, answer.results[i]?.[0], span.from));
@@ -94,11 +130,17 @@ export class LiveSeries {
             return;
         }
         this.errors.delete(w.key);
-        if (result && result.resolution > w.timestep) this.stats.set(w.key, { min: result.min, avg: result.avg, max: result.max });
+        if (result && result.resolution > w.timestep)
+            this.stats.set(w.key, { min: result.min, avg: result.avg, max: result.max });
         else this.stats.delete(w.key);
         const old = this.kept.get(w.key);
         // What the store has dropped or never had stays as it was seen; the front edge moves on.
-        const young: Series = { label: w.label, from: result?.from ?? 0, step: result?.resolution || w.timestep, data: result?.data ?? [] };
+        const young: Series = {
+            label: w.label,
+            from: result?.from ?? 0,
+            step: result?.resolution || w.timestep,
+            data: result?.data ?? [],
+        };
         const empty: Series = { ...young, data: [] };
         this.kept.set(w.key, joinSeries(old ?? empty, young, keepFrom));
     }

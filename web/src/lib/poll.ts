@@ -11,7 +11,9 @@ const BACKOFF_MAX_S = 30;
 
 /** Delay before the next try: the interval, doubled for each failure in a row, up to half a minute (or the interval itself). */
 export function nextDelay(intervalS: number, failures: number): number {
-    return failures === 0 ? intervalS : Math.min(Math.max(intervalS, BACKOFF_MAX_S), Math.max(2, intervalS) * 2 ** (failures - 1));
+    return failures === 0
+        ? intervalS
+        : Math.min(Math.max(intervalS, BACKOFF_MAX_S), Math.max(2, intervalS) * 2 ** (failures - 1));
 }
 
 /** `load` is called at once; an interval of 0 calls it once only. The signal ends when the poll is stopped. */

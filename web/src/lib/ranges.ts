@@ -39,7 +39,9 @@ export function rangeFromQuery(query: URLSearchParams, fallback: Preset = DEFAUL
 
 /** The part of a query that names a range: pages react to a change of it, not of the filters beside it. */
 export function rangeKey(query: URLSearchParams): string {
-    return new URLSearchParams(['range', 'from', 'to'].flatMap((k) => (query.has(k) ? [[k, query.get(k) ?? '']] : []))).toString();
+    return new URLSearchParams(
+        ['range', 'from', 'to'].flatMap((k) => (query.has(k) ? [[k, query.get(k) ?? '']] : [])),
+    ).toString();
 }
 
 export function rangeToQuery(range: Range): Record<string, string> {

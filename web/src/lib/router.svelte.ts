@@ -11,13 +11,18 @@ export type Route =
     | { page: 'unknown'; path: string };
 
 export function parseRoute(path: string): Route {
-    const parts = path.split('/').filter((p) => p !== '').map(decode);
+    const parts = path
+        .split('/')
+        .filter((p) => p !== '')
+        .map(decode);
     const [first, second, third, fourth] = parts;
     if (first === undefined) return { page: 'overview' };
     if (first === 'jobs' && parts.length === 1) return { page: 'jobs' };
-    if (first === 'jobs' && parts.length === 2 && /^\d+$/.test(second ?? '')) return { page: 'job', id: second as string };
+    if (first === 'jobs' && parts.length === 2 && /^\d+$/.test(second ?? ''))
+        return { page: 'job', id: second as string };
     if (first === 'clusters' && parts.length === 2) return { page: 'cluster', cluster: second as string };
-    if (first === 'clusters' && third === 'nodes' && parts.length === 4) return { page: 'node', cluster: second as string, host: fourth as string };
+    if (first === 'clusters' && third === 'nodes' && parts.length === 4)
+        return { page: 'node', cluster: second as string, host: fourth as string };
     return { page: 'unknown', path };
 }
 
@@ -88,7 +93,15 @@ class Location {
     }
 
     private follow(event: MouseEvent): void {
-        if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+        if (
+            event.defaultPrevented ||
+            event.button !== 0 ||
+            event.metaKey ||
+            event.ctrlKey ||
+            event.shiftKey ||
+            event.altKey
+        )
+            return;
         const link = (event.target as Element | null)?.closest?.('a[href]') as HTMLAnchorElement | null;
         if (!link || link.target !== '' || link.hasAttribute('download') || link.origin !== location.origin) return;
         if (link.hash !== '' && link.pathname === location.pathname) return;

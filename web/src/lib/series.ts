@@ -77,7 +77,9 @@ export function joinSeries(old: Series, young: Series, keepFrom: number): Series
 
 export function dropBefore(series: Series, time: number): Series {
     const count = Math.min(series.data.length, Math.max(0, Math.ceil((time - series.from) / series.step)));
-    return count === 0 ? series : { ...series, from: series.from + count * series.step, data: series.data.slice(count) };
+    return count === 0
+        ? series
+        : { ...series, from: series.from + count * series.step, data: series.data.slice(count) };
 }
 
 /** Puts series of one step on one axis that spans them all; a hole is null. Series of other steps are put to the nearest slot. */

@@ -2,7 +2,8 @@
 // What all pages share: the clusters, what the store knows of their nodes, the server's clock, and how the connection does.
 import { ApiError, getClusters, getInfo, onOutcome, setToken } from './api';
 import { clusterTimestep } from './freshness';
-import type { Cluster, Info } from './types';
+import { subClusterOf } from './topology';
+import type { Cluster, Info, SubCluster } from './types';
 
 class Shared {
     clusters = $state.raw<Cluster[] | null>(null);
@@ -51,7 +52,8 @@ class Shared {
         this.skew = info.now - Date.now() / 1000;
         this.info = info;
         this.now = this.clock();
-        if (this.clusters !== null && info.clusters.some((c) => this.cluster(c.name) === undefined)) this.clusters = await getClusters(signal);
+        if (this.clusters !== null && info.clusters.some((c) => this.cluster(c.name) === undefined))
+            this.clusters = await getClusters(signal);
     }
 
     signIn(token: string): Promise<void> {
@@ -65,6 +67,12 @@ class Shared {
         this.info = null;
         this.clusters = null;
         this.signInNeeded = true;
+    }
+
+    /** The sub-cluster of a node, as far as it is known. */
+    subClusterOfNode(cluster: string, host: string): SubCluster | undefined {
+        const node = this.info?.clusters.find((c) => c.name === cluster)?.nodes.find((n) => n.host === host);
+        return subClusterOf(this.cluster(cluster), node?.subcluster ?? '');
     }
 
     timestep(cluster: string): number {

@@ -19,7 +19,8 @@ class Theme {
     }
 
     next(): void {
-        this.choice = this.choice === 'auto' ? (this.dark ? 'light' : 'dark') : this.choice === 'dark' ? 'light' : 'auto';
+        this.choice =
+            this.choice === 'auto' ? (this.dark ? 'light' : 'dark') : this.choice === 'dark' ? 'light' : 'auto';
         if (this.choice === 'auto') localStorage.removeItem(KEY);
         else localStorage.setItem(KEY, this.choice);
         this.apply();
@@ -52,6 +53,22 @@ export interface PlotColours {
 
 export function plotColours(dark: boolean): PlotColours {
     return dark
-        ? { ground: '#181f26', text: '#a9b4c0', grid: '#2a323c', band: 'rgba(86,180,233,0.25)', normal: '#8f9aa6', caution: '#e69f00', alert: '#ff7b6b' }
-        : { ground: '#ffffff', text: '#55606c', grid: '#e6eaee', band: 'rgba(0,114,178,0.18)', normal: '#6b7682', caution: '#b26b00', alert: '#c0392b' };
+        ? {
+              ground: '#181f26',
+              text: '#a9b4c0',
+              grid: '#2a323c',
+              band: 'rgba(86,180,233,0.25)',
+              normal: '#8f9aa6',
+              caution: '#e69f00',
+              alert: '#ff7b6b',
+          }
+        : {
+              ground: '#ffffff',
+              text: '#55606c',
+              grid: '#e6eaee',
+              band: 'rgba(0,114,178,0.18)',
+              normal: '#6b7682',
+              caution: '#b26b00',
+              alert: '#c0392b',
+          };
 }

@@ -37,7 +37,8 @@ export function elementCount(topology: Topology, scope: Scope): number {
 
 /** Scopes at which a metric can be shown: from the node down to where it is measured. */
 export function scopesOf(metric: MetricConfig, topology: Topology): Scope[] {
-    if (metric.scope === 'accelerator') return elementCount(topology, 'accelerator') > 0 ? ['node', 'accelerator'] : ['node'];
+    if (metric.scope === 'accelerator')
+        return elementCount(topology, 'accelerator') > 0 ? ['node', 'accelerator'] : ['node'];
     const depth = ORDER.indexOf(metric.scope);
     return ORDER.slice(0, depth + 1).filter((scope) => scope === 'node' || elementCount(topology, scope) > 0);
 }
@@ -60,11 +61,20 @@ export interface LabelledQuery {
  * One query per part, never one query for several: the store leaves out parts without data, so in a common answer the
  * positions would no longer tell which part a series belongs to.
  */
-export function queriesFor(metric: MetricConfig, topology: Topology, host: string, scope: Scope, resolution: number): LabelledQuery[] {
+export function queriesFor(
+    metric: MetricConfig,
+    topology: Topology,
+    host: string,
+    scope: Scope,
+    resolution: number,
+): LabelledQuery[] {
     const base = { metric: metric.name, host, ...(resolution > metric.timestep ? { resolution } : {}) };
-    if (scope === 'node') return [{ label: 'node', query: base }];
+    if (scope === 'node') return [{ label: 'node', query: { ...base, ...wholeNode(metric, topology) } }];
     if (scope === 'accelerator') {
-        return (topology.accelerators ?? []).map((a) => ({ label: `accelerator ${a.id}`, query: { ...base, type: 'accelerator', 'type-ids': [a.id] } }));
+        return (topology.accelerators ?? []).map((a) => ({
+            label: `accelerator ${a.id}`,
+            query: { ...base, type: 'accelerator', 'type-ids': [a.id] },
+        }));
     }
     return groupsOf(topology, scope).map((threads, index) => ({
         label: `${scope === 'hwthread' ? 'thread' : scope === 'memoryDomain' ? 'domain' : scope} ${scope === 'hwthread' ? threads[0] : index}`,
@@ -72,12 +82,29 @@ export function queriesFor(metric: MetricConfig, topology: Topology, host: strin
     }));
 }
 
+/**
+ * A metric that is measured on parts is asked for as the aggregate of its parts, as job data are. Without naming them the store
+ * would mix in what a collector sends for the whole node under the same name (cpustat sends the sum of all CPUs there).
+ */
+function wholeNode(metric: MetricConfig, topology: Topology): Selector {
+    if (metric.scope === 'node') return {};
+    if (metric.scope === 'accelerator') {
+        const ids = (topology.accelerators ?? []).map((a) => a.id);
+        return ids.length > 0 ? { type: 'accelerator', 'type-ids': ids, aggreg: true } : {};
+    }
+    return groupsOf(topology, metric.scope).length > 0
+        ? { ...selector(metric.scope, 'node', topology, topology.node, 0) }
+        : {};
+}
+
 type Selector = Pick<StoreQuery, 'type' | 'type-ids' | 'aggreg'>;
 
 function selector(native: Scope, scope: Scope, topology: Topology, threads: number[], index: number): Selector {
     if (native === scope) return { type: scope, 'type-ids': [String(scope === 'hwthread' ? threads[0] : index)] };
     const parts = groupsOf(topology, native);
-    const ids = parts.flatMap((part, i) => (part.some((id) => threads.includes(id)) ? [String(native === 'hwthread' ? part[0] : i)] : []));
+    const ids = parts.flatMap((part, i) =>
+        part.some((id) => threads.includes(id)) ? [String(native === 'hwthread' ? part[0] : i)] : [],
+    );
     return { type: native, 'type-ids': ids, aggreg: true };
 }
 

@@ -30,13 +30,24 @@ function remarkOn(metric: MetricConfig, value: number): Remark | null {
     const limit = level === 'alert' ? t.alert : t.caution;
     const side = t.lowerIsBetter ? 'above' : 'below';
     const what = `${metric.name}: ${STATISTIC_WORD[statisticOf(metric)]} ${formatValue(value, metric.unit)}`;
-    return { metric: metric.name, text: `${what} is ${side} the ${level} limit of ${formatValue(limit, metric.unit)} per node` };
+    return {
+        metric: metric.name,
+        text: `${what} is ${side} the ${level} limit of ${formatValue(limit, metric.unit)} per node`,
+    };
 }
 
 /** Limits are written for whole nodes, so nothing is said about jobs that share their nodes or used a part of the threads. */
-export function verdictOf(job: Job, metrics: MetricConfig[], values: Record<string, Statistics>, nodeThreads: number): Verdict {
+export function verdictOf(
+    job: Job,
+    metrics: MetricConfig[],
+    values: Record<string, Statistics>,
+    nodeThreads: number,
+): Verdict {
     const shared = job.shared !== undefined && job.shared !== '' && job.shared !== 'none';
-    const partial = nodeThreads > 0 && (job.numHwthreads ?? 0) > 0 && (job.numHwthreads as number) < nodeThreads * job.numNodes * 0.5;
+    const partial =
+        nodeThreads > 0 &&
+        (job.numHwthreads ?? 0) > 0 &&
+        (job.numHwthreads as number) < nodeThreads * job.numNodes * 0.5;
     if (shared || partial) return { remarks: [], judged: 0 };
     const verdict: Verdict = { remarks: [], judged: 0 };
     for (const metric of metrics.filter((m) => m.footprint)) {
