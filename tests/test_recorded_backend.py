@@ -26,8 +26,8 @@ LATER = {
     **dict.fromkeys([n for n in recorded_backend.names() if n.startswith("tool-")], TOOLS),
     **dict.fromkeys([n for n in recorded_backend.names() if n.startswith("nodestate")], NODES),
     **dict.fromkeys([n for n in recorded_backend.names() if n.startswith("external-store")], EXTERNAL),
-    **dict.fromkeys([n for n in recorded_backend.names() if n.startswith(("import-", "init-db"))
-                     or any(a[0] == "-import-job" for a in recorded_backend.load(n).get("setup") or [])], IMPORT),
+    **dict.fromkeys([n for n in recorded_backend.names() if n.startswith(("import-", "init-db"))], IMPORT),
+    "list-tags-visibility": TAGS,
     "delete-before": CHANGE, "delete-by-request": CHANGE, "meta-by-request": CHANGE, "meta-null": CHANGE,
     "machine-state": "machine states are not part of this release",
     "nats-subjects-configured": NATS, "notice": PAGES, "oidc-off": USERS, "roles-matrix-session-ann": USERS,

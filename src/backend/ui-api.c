@@ -335,7 +335,7 @@ static int parse_plot_request(const struct json_value *root, struct arena *arena
     if (json_type(ids) != JSON_ARRAY || json_type(metrics) != JSON_ARRAY || json_count(metrics) == 0)
         return error_set(err, ERR_INVALID, "expected {\"ids\":[...],\"metrics\":[...],\"points\":60}");
     if (json_count(ids) > MAX_PLOT_JOBS || json_count(metrics) > MAX_PLOT_METRICS)
-        return error_set(err, ERR_LIMIT, "at most %d ids and %d metrics", MAX_PLOT_JOBS, MAX_PLOT_METRICS);
+        return error_set(err, ERR_INVALID, "at most %d ids and %d metrics", MAX_PLOT_JOBS, MAX_PLOT_METRICS);
     if (r->points < 2 || r->points > MAX_PLOT_POINTS)
         return error_set(err, ERR_INVALID, "points must be between 2 and %d", MAX_PLOT_POINTS);
     for (; r->id_count < json_count(ids); r->id_count++)
