@@ -35,7 +35,7 @@
 #define DEFAULT_CONNECTIONS 4096
 #define MIN_THREADS         8
 #define DEFAULT_IDLE_S      30
-#define ARENA_MAX           ((size_t)256 << 20)
+#define ARENA_MAX           ((size_t)4 << 30) // more than any body allows; beyond it a handler runs wild
 #define DRAIN_MAX           ((uint64_t)1 << 20) // of the body of a refused request, before the connection is broken
 #define BODY_FIRST_PIECE    ((size_t)256 << 10) // what a Content-Length is trusted for without a byte received
 #define BODY_KEPT           ((size_t)256 << 10)
