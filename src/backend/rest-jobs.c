@@ -453,7 +453,9 @@ static void post_job(void *ctx, struct http_request *req, const struct user *use
     }
     struct arena *arena = arena_new((size_t)8 << 30);
     struct job_data data;
-    rc = load_page_data(rest, &job, names, count, arena, &data, &err);
+    job_data_init(&data, arena);
+    if (count > 0) // no name asks for nothing, not for everything
+        rc = load_page_data(rest, &job, names, count, arena, &data, &err);
     if (rc) {
         rest_error(resp, rc == ERR_NOT_FOUND ? 422 : 500, "loading metric data of job %" PRId64 " failed: %s",
                    job.id, err.text);
