@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
-// The storage engine: time series of the last days in memory. Spec: metric-store.md 3-5.
+// The storage engine: time series of the last days in memory. Spec: metric-store.md 3-5. How times become slots:
+// docs/decisions/store-time-slots.md; where log and snapshots attach: docs/decisions/store-durability.md.
 //
 // Tree: cluster / host / component / sub-component, each level may hold series of the configured metrics. A host is
-// the unit of locking: one short lock per batch of lines. Sealed chunks are immutable, readers take a reference.
+// the unit of locking: one lock per batch of lines. Queries hold it only while they note what to read; sealed blocks are
+// immutable and stay until the last reader is done.
+//
 // All functions may be called from any thread, except store_new and store_free. The engine never looks at the clock:
-// callers pass now_s.
+// callers pass now_s. What is declared here is used by the HTTP endpoints and by the backend: keep it stable.
+//
+// Periodic duties of the program: store_retain (half the retention), store_maintain (some minutes).
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -30,12 +35,12 @@ struct store_metric {
 struct store_options {
     const struct store_metric *metrics; // copied
     size_t metric_count;
-    int64_t retention_s;             // samples older than now - retention are refused; 0: no bound
-    int64_t future_tolerance_s;      // samples later than now + this are refused; 0: default max(600, 5 f)
-    size_t memory_cap_bytes;         // 0: none
-    size_t resample_minimum_points;  // 0: 1000
-    size_t query_max_points;         // per selector; 0: 4 Mi
-    size_t max_line_bytes;           // 0: 64 KiB
+    int64_t retention_s;            // samples older than now - retention are refused; 0: no bound
+    int64_t future_tolerance_s;     // samples later than now + this are refused; 0: default max(600, 5 f)
+    size_t memory_cap_bytes;        // 0: none
+    size_t resample_minimum_points; // 0: 1000
+    size_t query_max_points;        // per selector; 0: 4 Mi
+    size_t max_line_bytes;          // 0: 64 KiB
 };
 
 int store_new(const struct store_options *options, struct store **ret_store, struct error *err) MUST_CHECK;
@@ -53,13 +58,15 @@ struct store_write_result {
     uint64_t stored;   // samples
     uint64_t skipped;  // lines of unknown metrics
     uint64_t rejected; // lines that were refused: syntax, names, time out of bounds
-    struct error first_error; // of the first line refused for syntax (answered 400, MS-13); code ERR_NONE: none
+    struct error
+        first_error; // of the first line refused for syntax (answered 400, MS-13); code ERR_NONE: none
     int64_t error_count;
 };
 
 // Stores every good line. Returns 0 when no line was bad, ERR_INVALID when first_error is set; ERR_NO_SPACE or
 // ERR_BUSY when the engine could not take the batch (nothing is acknowledged then).
-int store_ingest(struct store *store, const struct store_write *write, struct store_write_result *ret) MUST_CHECK;
+int store_ingest(struct store *store, const struct store_write *write,
+                 struct store_write_result *ret) MUST_CHECK;
 
 // ---- query --------------------------------------------------------------------------------------------------
 struct store_query {
@@ -81,7 +88,8 @@ struct store_query_range {
 // One answer entry (metric-store.md 5.3).
 struct store_series {
     const char *error; // NULL: fine; else the text of the error, arena
-    const double *data; // NaN: no value; arena. Doubles: what came in comes out exactly (5.2 prints large values)
+    const double
+        *data; // NaN: no value; arena. Doubles: what came in comes out exactly (5.2 prints large values)
     size_t count;
     int64_t from, to, resolution_s;
     double avg, min, max; // NaN when there is no value
@@ -89,9 +97,9 @@ struct store_series {
 
 // All entries of one query, in arena memory. Selectors without data give no entry. Returns 0 also when entries carry
 // errors; ERR_LIMIT when the range is beyond query_max_points.
-int store_query_run(struct store *store, const struct store_query *query, const struct store_query_range *range,
-                    struct arena *arena, struct store_series **ret_entries, size_t *ret_count,
-                    struct error *err) MUST_CHECK;
+int store_query_run(struct store *store, const struct store_query *query,
+                    const struct store_query_range *range, struct arena *arena,
+                    struct store_series **ret_entries, size_t *ret_count, struct error *err) MUST_CHECK;
 // Host names of a cluster, sorted, arena memory.
 void store_hosts(struct store *store, struct slice cluster, struct arena *arena, struct slice **ret_hosts,
                  size_t *ret_count);
@@ -99,16 +107,19 @@ bool store_has_metric(const struct store *store, struct slice metric);
 
 // LTTB as upstream's (5.4). Returns the number of points written to out (at most count); *ret_step_s: step of the answer.
 // ERR_INVALID when new_step_s is no multiple of old_step_s.
-int store_resample(const double *data, size_t count, int64_t old_step_s, int64_t new_step_s, size_t minimum_points,
-                   double *out, size_t *ret_count, int64_t *ret_step_s, struct error *err) MUST_CHECK;
+int store_resample(const double *data, size_t count, int64_t old_step_s, int64_t new_step_s,
+                   size_t minimum_points, double *out, size_t *ret_count, int64_t *ret_step_s,
+                   struct error *err) MUST_CHECK;
 
 // ---- free, debug, health --------------------------------------------------------------------------------------
 // Frees whole chunks that end before 'to' below the level named by path (0 names: everything). Unknown: 0 freed.
 uint64_t store_free_before(struct store *store, const struct slice *path, size_t path_count, int64_t to);
 // Retention with hosts that keep their data (4.9): for each host asks keep(ctx, cluster, host) unless NULL.
-uint64_t store_retain(struct store *store, int64_t threshold_s, bool (*keep)(void *, struct slice, struct slice), void *ctx);
+uint64_t store_retain(struct store *store, int64_t threshold_s,
+                      bool (*keep)(void *, struct slice, struct slice), void *ctx);
 // JSON of the tree below the path (5.7, valid JSON). ERR_NOT_FOUND for an unknown path.
-int store_debug(struct store *store, const struct slice *path, size_t path_count, struct buf *out, struct error *err) MUST_CHECK;
+int store_debug(struct store *store, const struct slice *path, size_t path_count, struct buf *out,
+                struct error *err) MUST_CHECK;
 
 enum store_health { STORE_HEALTH_FULL, STORE_HEALTH_PARTIAL, STORE_HEALTH_FAILED };
 enum store_metric_health { STORE_METRIC_HEALTHY, STORE_METRIC_DEGRADED, STORE_METRIC_MISSING };
@@ -116,6 +127,17 @@ enum store_metric_health { STORE_METRIC_HEALTHY, STORE_METRIC_DEGRADED, STORE_ME
 enum store_health store_health_check(struct store *store, struct slice cluster, struct slice host,
                                      const struct slice *metrics, size_t metric_count, int64_t now_s,
                                      enum store_metric_health *ret_metrics, bool *ret_known);
+
+// The memory cap (4.8). Does nothing while the accounted memory is at or below memory_cap_bytes (MS-04), or when that is 0
+// (MS-05). Above it frees data by age, that of running jobs too: what is older than 3/4 of the retention, then 1/2, 1/4 and on
+// by halves to 1/64, until the cap holds. Without a retention the fractions are those of 30 days. Returns whether the
+// memory was above the cap. Programs call it every few seconds, before store_maintain, and log what it says.
+struct store_cap_report {
+    uint64_t bytes_before, bytes_after; // accounted
+    uint64_t freed_chunks;
+    int64_t kept_s; // only data younger than this is left
+};
+bool store_hold_cap(struct store *store, int64_t now_s, struct store_cap_report *ret);
 
 // ---- about itself -------------------------------------------------------------------------------------------
 struct store_stats {
