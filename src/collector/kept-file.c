@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -30,11 +31,7 @@ int kept_file_open(struct kept_file *file, const char *root, const char *path, s
         mem_free(full);
         return rc;
     }
-    *file = (struct kept_file){.path = full, .fd = fd};
-    if (root_len) {
-        close(fd);
-        file->fd = -1;
-    }
+    *file = (struct kept_file){.path = full, .fd = fd, .ordinary = root_len > 0};
     return 0;
 }
 
@@ -63,37 +60,35 @@ static int read_all(int fd, const char *path, struct buf *out, struct error *err
     }
 }
 
-int kept_file_read(const struct kept_file *file, struct buf *out, struct error *err)
+// Makes sure that file->fd is the file of that name.
+static int refresh(struct kept_file *file, struct error *err)
 {
-    int fd = file->fd;
-    if (fd < 0) {
-        int rc = open_path(file->path, &fd, err);
-        if (rc < 0)
-            return rc;
+    struct stat st;
+    if (file->ordinary && file->fd >= 0 && (fstat(file->fd, &st) < 0 || st.st_nlink == 0)) {
+        close(file->fd);
+        file->fd = -1;
     }
-    int rc = read_all(fd, file->path, out, err);
-    if (file->fd < 0)
-        close(fd);
-    return rc;
+    return file->fd >= 0 ? 0 : open_path(file->path, &file->fd, err);
 }
 
-int kept_file_read_attribute(const struct kept_file *file, char *text, size_t size, struct slice *ret,
+int kept_file_read(struct kept_file *file, struct buf *out, struct error *err)
+{
+    int rc = refresh(file, err);
+    return rc < 0 ? rc : read_all(file->fd, file->path, out, err);
+}
+
+int kept_file_read_attribute(struct kept_file *file, char *text, size_t size, struct slice *ret,
                              struct error *err)
 {
-    int fd = file->fd;
-    if (fd < 0) {
-        int rc = open_path(file->path, &fd, err);
-        if (rc < 0)
-            return rc;
-    }
+    int rc = refresh(file, err);
+    if (rc < 0)
+        return rc;
     ssize_t n;
     do
-        n = pread(fd, text, size, 0);
+        n = pread(file->fd, text, size, 0);
     while (n < 0 && errno == EINTR);
-    int rc = n < 0 ? error_set_errno(err, "cannot read '%s'", file->path) : 0;
-    if (file->fd < 0)
-        close(fd);
-    if (rc == 0)
-        *ret = slice_trim(slice_of(text, (size_t)n));
-    return rc;
+    if (n < 0)
+        return error_set_errno(err, "cannot read '%s'", file->path);
+    *ret = slice_trim(slice_of(text, (size_t)n));
+    return 0;
 }

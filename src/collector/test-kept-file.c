@@ -42,6 +42,10 @@ static void test_reads_anew_below_a_root(void **state)
     assert_int_equal(kept_file_read_attribute(&f, text, sizeof(text), &value, &err), 0);
     assert_true(slice_eq_cstr(value, "second"));
     unlink(f.path);
+    write_file(root, "x", "third\n"); // another file of that name
+    assert_int_equal(kept_file_read_attribute(&f, text, sizeof(text), &value, &err), 0);
+    assert_true(slice_eq_cstr(value, "third"));
+    unlink(f.path);
     assert_int_equal(kept_file_read(&f, &out, &err), ERR_NOT_FOUND);
     assert_int_equal(kept_file_read_attribute(&f, text, sizeof(text), &value, &err), ERR_NOT_FOUND);
     kept_file_close(&f);

@@ -236,7 +236,7 @@ static int tempstat_read(void *state, const struct reading *reading, struct erro
     size_t good = 0;
     int rc = 0;
     for (size_t i = 0; i < s->count; i++) {
-        const struct sensor *sensor = &s->sensors[i];
+        struct sensor *sensor = &s->sensors[i];
         struct slice value;
         int64_t milli;
         int got = kept_file_read_attribute(&sensor->file, text, sizeof(text), &value, err);
