@@ -58,7 +58,8 @@ static size_t depth_of(const struct json_value *v)
     for (size_t i = 0; i < json_count(v); i++) {
         const struct json_value *member =
             json_type(v) == JSON_OBJECT ? json_member_at(v, i, NULL) : json_at(v, i);
-        deepest = MAX(deepest, depth_of(member));
+        size_t depth = depth_of(member);
+        deepest = MAX(deepest, depth);
     }
     return deepest + 1;
 }
