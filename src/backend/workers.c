@@ -149,6 +149,15 @@ uint64_t workers_retain(const struct jobs *jobs, int64_t retention_s)
     return freed;
 }
 
+static void hold_cap(const struct jobs *jobs)
+{
+    struct store_cap_report report;
+    if (store_hold_cap(jobs->store, jobs->now_s(), &report))
+        log_warn("memory cap: bytes=%" PRIu64 " freed=%" PRIu64 " chunks, left=%" PRIu64
+                 ": data older than %" PRId64 " s is gone",
+                 report.bytes_before, report.freed_chunks, report.bytes_after, report.kept_s);
+}
+
 // ---- the thread
 // -----------------------------------------------------------------------------------------------
 static void run_worker(struct workers *w, enum worker_kind kind)
@@ -165,6 +174,7 @@ static void run_worker(struct workers *w, enum worker_kind kind)
         log_debug("footprints of %" PRId64 " running jobs updated", updated);
         break;
     case WORKER_MAINTAIN:
+        hold_cap(w->jobs);
         store_maintain(w->jobs->store, w->jobs->now_s());
         break;
     case WORKER_RETAIN:

@@ -10,7 +10,6 @@
 #include "metricstore/used-nodes.h"
 
 #define TIDY_INTERVAL_NS (5 * NS_PER_S)
-#define CAP_SPAN_S       (30 * INT64_C(86400)) // without a retention
 
 struct keeper {
     struct store *store;
@@ -52,36 +51,18 @@ void keeper_retain(struct keeper *keeper, int64_t now_s)
     used_nodes_free(&nodes);
 }
 
-static uint64_t accounted_bytes(const struct store *store)
-{
-    struct store_stats stats = {0};
-
-    store_stats(store, &stats);
-    return stats.bytes_open + stats.bytes_sealed + stats.bytes_index;
-}
-
 void keeper_hold_cap(struct keeper *keeper, int64_t now_s)
 {
-    static const double fractions[] = {0.75, 0.5, 0.25, 0.125, 1.0 / 16, 1.0 / 32, 1.0 / 64};
-    uint64_t cap = keeper->options.memory_cap_bytes, before = accounted_bytes(keeper->store), after = before;
-    double span_s = (double)(keeper->options.retention_s > 0 ? keeper->options.retention_s : CAP_SPAN_S);
-    int64_t kept_s = 0;
-    uint64_t freed = 0;
+    struct store_cap_report report;
 
-    if (cap == 0 || before <= cap)
+    if (!store_hold_cap(keeper->store, now_s, &report))
         return;
-    for (size_t i = 0; i < ARRAY_LEN(fractions) && after > cap; i++) {
-        kept_s = (int64_t)(span_s * fractions[i]);
-        freed += store_free_before(keeper->store, NULL, 0, now_s - kept_s);
-        store_maintain(keeper->store, now_s);
-        after = accounted_bytes(keeper->store);
-    }
     atomic_fetch_add_explicit(&keeper->cap_runs, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&keeper->cap_freed_chunks, freed, memory_order_relaxed);
-    log_at(after > cap ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
-           "memory cap: bytes=%llu cap=%llu: freed=%llu chunks, data older than %lld s is gone; raise "
-           "metric-store.memory-cap or shorten retention-in-memory",
-           (unsigned long long)before, (unsigned long long)cap, (unsigned long long)freed, (long long)kept_s);
+    atomic_fetch_add_explicit(&keeper->cap_freed_chunks, report.freed_chunks, memory_order_relaxed);
+    log_warn("memory cap: bytes=%llu freed=%llu chunks, left=%llu: data older than %lld s is gone; raise "
+             "metric-store.memory-cap or shorten retention-in-memory",
+             (unsigned long long)report.bytes_before, (unsigned long long)report.freed_chunks,
+             (unsigned long long)report.bytes_after, (long long)report.kept_s);
 }
 
 // Sleeps until 'until' or the stop; false at the stop.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The background thread of cc-metric-store: frees data beyond the retention (spec metric-store.md 4.7, 4.9),
-// every half retention, and lets the engine tidy up every few seconds.
+// every half retention, and every few seconds holds the memory cap (4.8) and lets the engine tidy up.
 #ifndef METRICSTORE_KEEPER_H
 #define METRICSTORE_KEEPER_H
 
@@ -13,7 +13,6 @@ struct keeper;
 
 struct keeper_options {
     int64_t retention_s;       // 0 or less: nothing is freed by age
-    uint64_t memory_cap_bytes; // 0: none
     const char *backend_url;   // borrowed; "": no hosts are spared
     const char *backend_token; // borrowed
 };

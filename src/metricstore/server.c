@@ -44,13 +44,6 @@ static int64_t seconds_rounded_up(int64_t ns)
     return ns / NS_PER_S + (ns % NS_PER_S > 0);
 }
 
-static uint64_t memory_cap_bytes(const struct config *config)
-{
-    int64_t gb = config->store.memory_cap_gb;
-
-    return gb > 0 && gb < INT64_MAX / BYTES_PER_GB ? (uint64_t)(gb * BYTES_PER_GB) : 0; // 0: none (MS-05)
-}
-
 static int make_store(struct server *server, struct error *err)
 {
     const struct config *config = server->config;
@@ -60,7 +53,8 @@ static int make_store(struct server *server, struct error *err)
         .retention_s = config->store.retention_ns > 0 ? seconds_rounded_up(config->store.retention_ns) : 0,
     };
 
-    options.memory_cap_bytes = (size_t)memory_cap_bytes(config);
+    if (config->store.memory_cap_gb > 0 && config->store.memory_cap_gb < INT64_MAX / BYTES_PER_GB)
+        options.memory_cap_bytes = (size_t)(config->store.memory_cap_gb * BYTES_PER_GB);
     return store_new(&options, &server->store, err);
 }
 
@@ -120,7 +114,6 @@ static int start_keeper(struct server *server, struct error *err)
 {
     const struct config *config = server->config;
     struct keeper_options options = {.retention_s = seconds_rounded_up(config->store.retention_ns),
-                                     .memory_cap_bytes = memory_cap_bytes(config),
                                      .backend_url = config->main.backend_url,
                                      .backend_token = config->main.backend_token};
 
