@@ -158,8 +158,10 @@ static void take_body_buffer(struct connection *c)
     if (c->body.cap > 0)
         return;
     c->body = c->worker->spare_body;
-    buf_init(&c->worker->spare_body, c->body.max_bytes);
+    c->worker->spare_body = (struct buf){.ptr = NULL};
     buf_clear(&c->body);
+    // an announced length is the most that can come, so the buffer never gets larger than the body
+    c->body.max_bytes = (size_t)MIN(c->content_length, (uint64_t)c->server->options.max_body_bytes);
 }
 
 static void reset_request(struct connection *c)
