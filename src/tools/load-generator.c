@@ -40,7 +40,7 @@ static const struct cmdline_flag flags[] = {
     {"interval", CMDLINE_INT, AT(interval), "0", "seconds between samples (0: by preset)"},
     {"job-window", CMDLINE_INT, AT(job_window), "0",
      "a group of nodes starts at most one job in so many seconds "
-     "(0: 7200)"},
+     "(0: 3600)"},
     {"jobs", CMDLINE_BOOL, AT(jobs), "false", "tell the backend at -url about simulated jobs"},
     {"live", CMDLINE_BOOL, AT(live), "false", "go on in real time until a signal comes"},
     {"loglevel", CMDLINE_STRING, AT(loglevel), "warn", "debug, info, warn, err or crit"},

@@ -47,7 +47,7 @@ static int fill_options(const struct load_options *given, struct load_options *r
     ret->sockets = or_default(given->sockets, ret->hwthreads % 2 == 0 ? 2 : 1);
     ret->smt = or_default(given->smt, 1);
     ret->interval_s = or_default(given->interval_s, presets[given->preset].interval_s);
-    ret->job_window_s = or_default(given->job_window_s, 7200);
+    ret->job_window_s = or_default(given->job_window_s, 3600);
     if (ret->nodes < 1 || ret->nodes > NODES_MAX)
         return error_set(err, ERR_INVALID, "-nodes must be 1 to %d", NODES_MAX);
     if (ret->hwthreads < 1 || ret->hwthreads > HWTHREADS_MAX)
