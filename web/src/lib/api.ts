@@ -109,7 +109,20 @@ export function getJobs(query: URLSearchParams, signal?: AbortSignal): Promise<J
     return request<JobPage>(`/ui/api/jobs?${query}`, {}, signal);
 }
 
+let early: { id: string; job: Promise<Job> } | null = null;
+
+/** Asks for a job before its page is there; the first getJob of it takes the answer. */
+export function prefetchJob(id: string): void {
+    early = { id, job: getJob(id) };
+    early.job.catch(() => undefined);
+}
+
 export async function getJob(id: string, signal?: AbortSignal): Promise<Job> {
+    if (early?.id === id) {
+        const { job } = early;
+        early = null;
+        return job;
+    }
     return (await request<{ Meta: Job }>(`/api/jobs/${encodeURIComponent(id)}`, {}, signal)).Meta;
 }
 
