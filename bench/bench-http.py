@@ -23,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(os.environ.get("CC_BIN_DIR", ROOT / "build" / "release" / "bin")).resolve()
 TICK = os.sysconf("SC_CLK_TCK")
 DAY = 86400
+TIDY_S = 6  # memory is looked at when the store has tidied up, which it does every 5 s
 
 # name, arguments of the generator
 WORKLOADS = [
@@ -50,7 +51,8 @@ class Server:
         (folder / "config.json").write_text(json.dumps({
             "main": {"addr": f"127.0.0.1:{port}"}, "metrics": metrics,
             "metric-store": {"retention-in-memory": "72h", "memory-cap": 16}}))
-        self.proc = subprocess.Popen([BIN / "cc-metric-store", "-config", "config.json", "-loglevel", "err"], cwd=folder)
+        self.proc = subprocess.Popen([BIN / "cc-metric-store", "-config", "config.json", "-loglevel", "err"], cwd=folder,
+                                     stdout=subprocess.DEVNULL)
         for _ in range(1000):
             with socket.socket() as s:
                 if s.connect_ex(("127.0.0.1", port)) == 0:
@@ -112,6 +114,7 @@ def ingest(server, args, to):
     text = generator(*args, "-to", str(to), "-url", f"http://127.0.0.1:{server.port}")
     sent = dict(re.findall(r"(\w+)=(\S+)", text.splitlines()[-1]))
     samples, cpu = int(sent["samples"]), server.cpu_s() - before
+    time.sleep(TIDY_S)
     return {"samples": samples, "per_cpu": samples / cpu / 1e6, "wall": samples / float(sent["seconds"]) / 1e6,
             "rss": server.rss(), "bytes": server.rss() / samples}
 
