@@ -426,3 +426,24 @@ def test_huge_files_do_no_harm(tmp_path):
         assert p.stop() == 0
     assert "cpustat initialization failed" in p.stderr and "longer than" in p.stderr
     assert "memstat initialization failed" in p.stderr
+
+
+def test_a_reader_that_has_stopped_does_not_keep_the_program_from_ending(tmp_path):
+    """Standard output is a full pipe: nothing can be written, and yet the end comes, with the loss reported."""
+    write_config(tmp_path, {"out": {"type": "stdout"}}, {"loadavg": {}}, interval="100ms")
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    try:
+        while True:
+            os.write(write_end, b"x" * 65536)
+    except BlockingIOError:
+        os.set_blocking(write_end, True)
+    with open(tmp_path / "err", "wb") as err:
+        p = subprocess.Popen([harness.program(NAME), "-config", "config.json", "-root", write_root(tmp_path)],
+                             cwd=tmp_path, stdout=write_end, stderr=err)
+    time.sleep(1)
+    p.terminate()
+    assert p.wait(30) == 0
+    os.close(read_end)
+    os.close(write_end)
+    assert "could not be delivered" in (tmp_path / "err").read_text()

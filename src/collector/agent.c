@@ -179,14 +179,17 @@ static void loop(struct agent *a)
 
 // ---- end ---------------------------------------------------------------------------------------------
 
-static void drain(struct agent *a)
+// False when a sink hangs.
+static bool drain(struct agent *a)
 {
+    bool quiet = true;
     for (size_t i = 0; i < a->sink_count; i++) {
         sink_flush(a->sinks[i]);
         sink_begin_drain(a->sinks[i], DRAIN_MS);
     }
     for (size_t i = 0; i < a->sink_count; i++)
-        sink_finish_drain(a->sinks[i]);
+        quiet = sink_finish_drain(a->sinks[i]) != SINK_HANGS && quiet;
+    return quiet;
 }
 
 static void release(struct agent *a)
@@ -214,13 +217,13 @@ int agent_run(const struct config *config, const struct agent_options *options)
     process_sd_notify("STOPPING=1");
     scheduler_wait(a.scheduler, RUN_END_MS);
     bool quiet = scheduler_stop(a.scheduler);
-    drain(&a);
+    quiet = drain(&a) && quiet;
     struct agent_stats stats = {0};
     read_agent_stats(&a, &stats);
     log_info("end: %llu ticks, %llu skipped, %llu messages sent, %llu dropped",
              (unsigned long long)stats.ticks, (unsigned long long)stats.skipped_ticks,
              (unsigned long long)stats.sent_messages, (unsigned long long)stats.dropped_messages);
     if (quiet)
-        release(&a); // else a source still hangs in its thread and may use all this until the process ends
+        release(&a); // else a thread hangs in a source or a sink and may use all this until the process ends
     return options->once && stats.sent_messages == 0 ? 1 : 0;
 }

@@ -62,6 +62,7 @@ struct scheduler {
     bool ticked;    // the present run is not that of the initialisation
     bool stop;
     struct agent_stats stats;
+    struct log_limit thread_limit;
 };
 
 // ---- one source --------------------------------------------------------------------------------------
@@ -375,7 +376,7 @@ static void abandon(struct scheduler *s, struct slot *slot)
     struct error err = ERROR_INIT;
     struct worker *w = s->worker;
     if (start_worker(s, &err) < 0) {
-        log_limited(&(struct log_limit){0}, LOG_LEVEL_ERROR, "[CollectorManager] %s", err.text);
+        log_limited(&s->thread_limit, LOG_LEVEL_ERROR, "[CollectorManager] %s", err.text);
         return;
     }
     w->next = s->abandoned;

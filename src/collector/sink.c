@@ -13,6 +13,7 @@
 #define RETRY_FIRST_MS       500
 #define RETRY_MAX_MS         30000
 #define DRAIN_RETRY_MS       250
+#define DRAIN_GRACE_MS       1000 // for the send that is going when the drain ends
 #define SENDER_STACK_BYTES   ((size_t)256 << 10)
 
 // What a series needs at this sink: everything in front of the number.
@@ -37,8 +38,9 @@ struct sink {
     pthread_cond_t wake;
     struct spool spool;
     struct sink_stats stats;
-    bool sending;     // a chunk is with ops->send
-    bool window_open; // the open chunk is to be sealed at window_end
+    uint32_t in_flight; // messages of the chunk that is with ops->send
+    bool sending;       // a chunk is with ops->send
+    bool window_open;   // the open chunk is to be sealed at window_end
     struct mono_time window_end;
     struct mono_time retry_at;
     unsigned failures; // in a row
@@ -230,10 +232,12 @@ static void send_chunk(struct sink *sink, struct spool_chunk *chunk)
     struct error err = ERROR_INIT;
     int64_t wait_ms = backoff_ms(sink);
     sink->sending = true;
+    sink->in_flight = chunk->messages;
     pthread_mutex_unlock(&sink->lock);
     int rc = sink->ops->send(sink->state, buf_slice(&chunk->bytes), &wait_ms, &err);
     pthread_mutex_lock(&sink->lock);
     sink->sending = false;
+    sink->in_flight = 0;
     if (rc == ERR_BUSY) {
         sink->failures++;
         sink->stats.retried_batches++;
@@ -396,17 +400,22 @@ void sink_begin_drain(struct sink *sink, int64_t timeout_ms)
     pthread_mutex_unlock(&sink->lock);
 }
 
-bool sink_finish_drain(struct sink *sink)
+enum sink_end sink_finish_drain(struct sink *sink)
 {
-    if (sink->thread_runs)
-        pthread_join(sink->thread, NULL);
-    sink->thread_runs = false;
-    uint64_t left = spool_discard(&sink->spool);
+    int64_t end = sink->drain_end.ns + DRAIN_GRACE_MS * NS_PER_MS;
+    struct timespec ts = {.tv_sec = end / NS_PER_S, .tv_nsec = end % NS_PER_S};
+    bool hangs = sink->thread_runs && pthread_clockjoin_np(sink->thread, NULL, CLOCK_MONOTONIC, &ts) != 0;
+    sink->thread_runs = hangs;
+    pthread_mutex_lock(&sink->lock);
+    uint64_t left = spool_discard(&sink->spool) + (hangs ? sink->in_flight : 0);
     sink->stats.dropped_messages += left;
+    pthread_mutex_unlock(&sink->lock);
     if (left)
         log_error("[%s] %llu messages could not be delivered before the end", sink->name,
                   (unsigned long long)left);
-    return left == 0;
+    if (hangs)
+        return SINK_HANGS;
+    return left ? SINK_LOST_SOME : SINK_DELIVERED_ALL;
 }
 
 void sink_free(struct sink **sink_ptr)

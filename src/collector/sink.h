@@ -95,8 +95,10 @@ void sink_flush(struct sink *sink);
 
 // Tells the sender to send what is left, for at most timeout_ms; nothing may be appended any more.
 void sink_begin_drain(struct sink *sink, int64_t timeout_ms);
-// Waits for that; counts and logs what could not be delivered. Returns true when nothing was left behind.
-bool sink_finish_drain(struct sink *sink);
+// Waits for that; counts and logs what could not be delivered. SINK_HANGS: the receiver holds the sender in a call that
+// has no end; the sink must not be freed, its thread goes with the process.
+enum sink_end { SINK_DELIVERED_ALL, SINK_LOST_SOME, SINK_HANGS };
+enum sink_end sink_finish_drain(struct sink *sink);
 struct sink_stats sink_read_stats(struct sink *sink);
 
 #endif

@@ -114,7 +114,7 @@ static void test_options(void **state)
             fail_msg("%s: %s", cases[i].title, err.text);
         send_all(router);
         sink_begin_drain(f.sink, 5000);
-        assert_true(sink_finish_drain(f.sink));
+        assert_int_equal(sink_finish_drain(f.sink), SINK_DELIVERED_ALL);
         char *text = testing_read(f.path);
         if (strcmp(text, cases[i].lines) != 0)
             fail_msg("%s: got\n%s\nnot\n%s", cases[i].title, text, cases[i].lines);

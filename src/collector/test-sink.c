@@ -178,7 +178,7 @@ static void test_failed_batches_are_sent_again(void **state)
         sink_flush(sink);
     }
     sink_begin_drain(sink, 5000);
-    assert_true(sink_finish_drain(sink));
+    assert_int_equal(sink_finish_drain(sink), SINK_DELIVERED_ALL);
     struct sink_stats stats = sink_read_stats(sink);
     assert_int_equal(stats.sent_messages, 3);
     assert_int_equal(stats.retried_batches, 3);
@@ -196,7 +196,7 @@ static void test_refused_batches_are_dropped_and_counted(void **state)
     append(sink, samples, 2, 1);
     sink_flush(sink);
     sink_begin_drain(sink, 5000);
-    assert_true(sink_finish_drain(sink));
+    assert_int_equal(sink_finish_drain(sink), SINK_DELIVERED_ALL);
     struct sink_stats stats = sink_read_stats(sink);
     assert_int_equal(stats.failed_batches, 1);
     assert_int_equal(stats.dropped_messages, 1);
@@ -212,7 +212,7 @@ static void test_what_cannot_be_delivered_is_counted_at_the_end(void **state)
     append(sink, &s, 1, 1);
     sink_flush(sink);
     sink_begin_drain(sink, 50);
-    assert_false(sink_finish_drain(sink));
+    assert_int_equal(sink_finish_drain(sink), SINK_LOST_SOME);
     assert_int_equal(sink_read_stats(sink).dropped_messages, 1);
     finish(&sink, "");
 }
@@ -283,7 +283,7 @@ static void test_stdout_appends_to_a_file(void **state)
     append(sink, &s, 1, 2);
     sink_flush(sink);
     sink_begin_drain(sink, 5000);
-    assert_true(sink_finish_drain(sink));
+    assert_int_equal(sink_finish_drain(sink), SINK_DELIVERED_ALL);
     sink_free(&sink);
     char *path = file_join(root, "out.lp"), *text = testing_read(path);
     assert_string_equal(text, "old line\na,type=node value=4i 2000000000\n");

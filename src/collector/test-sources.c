@@ -371,7 +371,7 @@ static void drain(struct fixture *f)
 {
     router_flush(f->router);
     sink_begin_drain(f->sink, 5000);
-    assert_true(sink_finish_drain(f->sink));
+    assert_int_equal(sink_finish_drain(f->sink), SINK_DELIVERED_ALL);
 }
 
 static void check_lines(const struct test_case *c, struct fixture *f)
