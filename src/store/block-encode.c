@@ -10,7 +10,8 @@
 
 #define DICT_WORTH_BYTES 96 // smaller codings are not beaten by enough
 #define DICT_MAX_ENTRIES 64
-#define DICT_SLOTS       256 // of the hash table, a power of two
+#define DICT_SLOTS       256  // of the hash table, a power of two
+#define WIDE_DICT_SLOTS  1024 // twice the values of a block
 #define MAX_INTEGER      (INT64_C(1) << 53)
 #define STATS_BYTES      (3 * sizeof(double))  // RAW32, RAW64: min, max, sum
 #define DELTA_HEAD_BYTES (3 * sizeof(int64_t)) // DELTA: first, least difference, max
@@ -274,29 +275,84 @@ static bool find_decimals(const double *values, size_t count, int64_t *m, unsign
     return true;
 }
 
-static struct block *encode_raw(const double *values, size_t count)
+static struct block_stats raw_stats(const double *values, size_t count)
 {
     struct block_stats s = {.valid = 0};
-    bool narrow = true;
-    for (size_t i = 0; i < count; i++) {
-        if (isnan(values[i]))
-            continue;
-        s.min = s.valid ? MIN(s.min, values[i]) : values[i];
-        s.max = s.valid ? MAX(s.max, values[i]) : values[i];
-        s.sum += values[i];
-        s.valid++;
-        narrow = narrow && (double)(float)values[i] == values[i];
-    }
-    size_t item = narrow ? sizeof(float) : sizeof(double);
-    struct block *b = mem_alloc(sizeof(*b) + STATS_BYTES + count * item);
-    b->size_bytes = (uint16_t)(STATS_BYTES + count * item);
+    block_stats_add_values(&s, values, count);
+    return s;
+}
+
+static struct block *raw_block_new(enum block_kind kind, const double *values, size_t count,
+                                   size_t value_bytes)
+{
+    struct block_stats s = raw_stats(values, count);
+    struct block *b = mem_alloc(sizeof(*b) + STATS_BYTES + value_bytes);
+    b->size_bytes = (uint16_t)(STATS_BYTES + value_bytes);
     b->count = (uint16_t)count;
     b->valid = (uint16_t)s.valid;
-    b->kind = narrow ? BLOCK_RAW32 : BLOCK_RAW64;
+    b->kind = (uint8_t)kind;
     memcpy(b->payload, &s, STATS_BYTES); // min, max, sum
+    return b;
+}
+
+// Distinct bit patterns in order of appearance, as build_dictionary.
+static size_t build_wide_dictionary(const double *values, size_t count, uint64_t *entries, uint32_t *indexes)
+{
+    uint16_t slots[WIDE_DICT_SLOTS] = {0}; // entry number + 1
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        double v = isnan(values[i]) ? NAN : values[i] + 0.0; // no negative zero
+        uint64_t bits;
+        memcpy(&bits, &v, sizeof(bits));
+        size_t slot = (bits * UINT64_C(0x9E3779B97F4A7C15)) >> 54;
+        while (slots[slot] && entries[slots[slot] - 1] != bits)
+            slot = (slot + 1) % WIDE_DICT_SLOTS;
+        if (!slots[slot]) {
+            entries[used++] = bits;
+            slots[slot] = (uint16_t)used;
+        }
+        indexes[i] = slots[slot] - 1u;
+    }
+    return used;
+}
+
+// NULL when plain values are no larger.
+static struct block *encode_wide_dictionary(const double *values, size_t count, size_t plain_bytes)
+{
+    uint64_t entries[BLOCK_MAX_VALUES];
+    uint32_t indexes[BLOCK_MAX_VALUES] = {0};
+    size_t used = build_wide_dictionary(values, count, entries, indexes);
+    unsigned width = bits_for(used - 1);
+    size_t size_bytes = used * sizeof(uint64_t) + bitpack_bytes(count, width);
+    if (size_bytes >= plain_bytes)
+        return NULL;
+    struct block *b = raw_block_new(BLOCK_DICT64, values, count, size_bytes);
+    b->items = (uint16_t)used;
+    b->width = (uint8_t)width;
+    memcpy(b->payload + STATS_BYTES, entries, used * sizeof(uint64_t));
+    bitpack_pack(indexes, count, width, b->payload + STATS_BYTES + used * sizeof(uint64_t));
+    return b;
+}
+
+static bool fits_float32(const double *values, size_t count)
+{
+    bool narrow = true;
+    for (size_t i = 0; i < count; i++)
+        narrow = narrow && (isnan(values[i]) || (double)(float)values[i] == values[i]);
+    return narrow;
+}
+
+static struct block *encode_raw(const double *values, size_t count)
+{
+    bool narrow = fits_float32(values, count);
+    size_t item = narrow ? sizeof(float) : sizeof(double);
+    struct block *b = encode_wide_dictionary(values, count, count * item);
+    if (b)
+        return b;
+    b = raw_block_new(narrow ? BLOCK_RAW32 : BLOCK_RAW64, values, count, count * item);
     uint8_t *out = b->payload + STATS_BYTES;
     for (size_t i = 0; i < count; i++) {
-        double v = values[i] + 0.0; // no negative zero
+        double v = values[i] + 0.0;
         float f = (float)v;
         memcpy(out + i * item, narrow ? (void *)&f : (void *)&v, item);
     }

@@ -81,14 +81,15 @@ static int check_runs(const struct block *b, struct error *err)
                : error_set(err, ERR_CORRUPT, "block: runs of %zu values, not %u", total, b->count);
 }
 
-static int check_dictionary(const struct block *b, struct error *err)
+// Entries of 'item' bytes behind 'at', then the indexes.
+static int check_dictionary(const struct block *b, size_t at, size_t item, size_t most, struct error *err)
 {
     uint32_t indexes[BLOCK_MAX_VALUES];
-    size_t dictionary = b->items * sizeof(uint32_t);
-    if (b->items == 0 || b->items > DICT_MAX_ENTRIES || b->width > MAX_WIDTH || b->valid != b->count ||
-        b->size_bytes != dictionary + bitpack_bytes(b->count, b->width))
+    size_t begin = at + b->items * item;
+    if (b->items == 0 || b->items > most || b->width > MAX_WIDTH ||
+        b->size_bytes != begin + bitpack_bytes(b->count, b->width))
         return error_set(err, ERR_CORRUPT, "block: %u bytes for a dictionary of %u", b->size_bytes, b->items);
-    bitpack_unpack(b->payload + dictionary, b->count, b->width, indexes);
+    bitpack_unpack(b->payload + begin, b->count, b->width, indexes);
     for (size_t i = 0; i < b->count; i++) {
         if (indexes[i] >= b->items)
             return error_set(err, ERR_CORRUPT, "block: entry %u of a dictionary of %u", indexes[i], b->items);
@@ -110,6 +111,7 @@ static size_t expected_bytes(const struct block *b)
     case BLOCK_CONST:
     case BLOCK_RUNS:
     case BLOCK_DICT:
+    case BLOCK_DICT64:
         break;
     }
     return 0;
@@ -119,8 +121,12 @@ static int check_payload(const struct block *b, struct error *err)
 {
     if (b->kind == BLOCK_RUNS)
         return check_runs(b, err);
+    if (b->kind == BLOCK_DICT && b->valid != b->count)
+        return error_set(err, ERR_CORRUPT, "block: a dictionary with gaps");
     if (b->kind == BLOCK_DICT)
-        return check_dictionary(b, err);
+        return check_dictionary(b, 0, sizeof(uint32_t), DICT_MAX_ENTRIES, err);
+    if (b->kind == BLOCK_DICT64)
+        return check_dictionary(b, STATS_BYTES, sizeof(double), BLOCK_MAX_VALUES, err);
     if (b->width > MAX_WIDTH || (b->kind == BLOCK_DELTA && (b->count < 2 || b->valid != b->count)) ||
         b->size_bytes != expected_bytes(b))
         return error_set(err, ERR_CORRUPT, "block: %u bytes for %u values of %u bits", b->size_bytes,
@@ -135,7 +141,7 @@ static int check_header(const struct block *b, size_t len, struct error *err)
                          len - BLOCK_HEADER_BYTES);
     if (b->count == 0 || b->count > BLOCK_MAX_VALUES || b->valid > b->count)
         return error_set(err, ERR_CORRUPT, "block: %u of %u values", b->valid, b->count);
-    if (b->kind > BLOCK_RAW64)
+    if (b->kind > BLOCK_DICT64)
         return error_set(err, ERR_CORRUPT, "block: unknown kind %u", b->kind);
     if (b->scale > BLOCK_MAX_SCALE || b->shift > MAX_SHIFT)
         return error_set(err, ERR_CORRUPT, "block: scale %u, shift %u", b->scale, b->shift);

@@ -20,7 +20,7 @@ double block_power_of_ten(unsigned scale)
 
 bool block_is_decimal(const struct block *block)
 {
-    return block->kind != BLOCK_RAW32 && block->kind != BLOCK_RAW64;
+    return block->kind < BLOCK_RAW32;
 }
 
 size_t block_memory_bytes(const struct block *block)
@@ -187,6 +187,15 @@ static void decode_codes(const struct block *b, size_t first, size_t count, doub
     }
 }
 
+static void decode_wide_dictionary(const struct block *b, size_t first, size_t count, double *out)
+{
+    uint32_t indexes[BLOCK_MAX_VALUES];
+    const uint8_t *entries = b->payload + STATS_BYTES;
+    bitpack_unpack(entries + b->items * sizeof(double), b->count, b->width, indexes);
+    for (size_t i = 0; i < count; i++)
+        memcpy(&out[i], entries + indexes[first + i] * sizeof(double), sizeof(double));
+}
+
 static void decode_raw(const struct block *b, size_t first, size_t count, double *out)
 {
     const uint8_t *values = b->payload + STATS_BYTES;
@@ -204,7 +213,9 @@ static void decode_raw(const struct block *b, size_t first, size_t count, double
 void block_decode(const struct block *block, size_t first, size_t count, double *out)
 {
     ASSERT(first + count <= block->count);
-    if (!block_is_decimal(block))
+    if (block->kind == BLOCK_DICT64)
+        decode_wide_dictionary(block, first, count, out);
+    else if (!block_is_decimal(block))
         decode_raw(block, first, count, out);
     else if (block->kind == BLOCK_CONST)
         decode_constant(block, count, out);

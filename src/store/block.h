@@ -13,6 +13,8 @@
 //   DELTA   differences, bit packed (counters)    i64 first, least difference, max, then packed differences
 //   DICT    few distinct values                   u32 codes[entries], then packed indexes
 //   RAW32   float32, RAW64 float64                f64 min, max, sum, then the values
+//   DICT64  few distinct values, no short decimals (quotients of small integers)
+//                                                 f64 min, max, sum, f64 entries, then packed indexes
 //
 // With gaps, code 0 of FRAME and RUNS means NaN and the others count from 1; DELTA and DICT need a full
 // block. All numbers are little-endian. Statistics come from the header without decoding.
@@ -31,7 +33,16 @@
 #define BLOCK_MAX_VALUES 512
 #define BLOCK_MAX_SCALE  9 // decimals
 
-enum block_kind { BLOCK_CONST, BLOCK_FRAME, BLOCK_RUNS, BLOCK_DELTA, BLOCK_DICT, BLOCK_RAW32, BLOCK_RAW64 };
+enum block_kind {
+    BLOCK_CONST,
+    BLOCK_FRAME,
+    BLOCK_RUNS,
+    BLOCK_DELTA,
+    BLOCK_DICT,
+    BLOCK_RAW32, // this and the following hold no integers
+    BLOCK_RAW64,
+    BLOCK_DICT64,
+};
 
 struct block {
     uint16_t size_bytes; // of the payload
@@ -39,9 +50,9 @@ struct block {
     uint16_t valid;      // values that are not NaN
     uint8_t kind;        // enum block_kind
     uint8_t scale;       // decimals of m
-    uint8_t width;       // bits of a packed code (FRAME, DELTA, DICT), bytes of a code (RUNS)
+    uint8_t width;       // bits of a packed code (FRAME, DELTA, DICT, DICT64), bytes of a code (RUNS)
     uint8_t shift;       // low bits that are zero in all m - base
-    uint16_t items;      // RUNS: runs, DICT: entries
+    uint16_t items;      // RUNS: runs, DICT, DICT64: entries
     uint32_t range;      // largest code without the gap offset; max m = base + (range << shift)
     int64_t base;        // least m
     int64_t sum;         // of all m
@@ -61,7 +72,7 @@ struct block *block_encode_decimals(const int64_t *m, size_t count, unsigned sca
 
 // Values [first, first + count) into out. The block is sound: made here, or checked by block_parse.
 void block_decode(const struct block *block, size_t first, size_t count, double *out);
-// As integers, when the block holds decimals (all kinds but RAW32, RAW64).
+// As integers, when the block holds decimals (all kinds before RAW32).
 bool block_is_decimal(const struct block *block);
 void block_decode_decimals(const struct block *block, int64_t *out); // all values
 // Codes of all values of a block that is FRAME, RUNS, DICT or CONST; room for BLOCK_MAX_VALUES.

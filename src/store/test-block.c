@@ -87,6 +87,10 @@ static double infinite(size_t i, uint64_t *random)
     (void)random;
     return i % 2 ? INFINITY : 1;
 }
+static double quotients(size_t i, uint64_t *random)
+{
+    return i % 9 == 4 ? NAN : 100.0 / (double)(60 + next_random(random) % 50);
+}
 static double pages(size_t i, uint64_t *random) // bytes in use: multiples of 4096 above 32 bits
 {
     (void)i;
@@ -116,8 +120,9 @@ static const struct {
     {"nothing", nothing, BLOCK_CONST, 0},
     {"float32", float32, BLOCK_RAW32, 2072},
     {"float64", float64, BLOCK_RAW64, 4120},
-    {"large", large, BLOCK_RAW64, 4120},
-    {"infinite", infinite, BLOCK_RAW32, 2072},
+    {"large", large, BLOCK_DICT64, 112},
+    {"infinite", infinite, BLOCK_DICT64, 112},
+    {"quotients", quotients, BLOCK_DICT64, 900},
     {"pages", pages, BLOCK_FRAME, 1088},
     {"negative zero", negative_zero, BLOCK_CONST, 0},
 };
