@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "store/lanes.h"
 #include "store/store.h"
 
 int resample_size(size_t count, int64_t old_step_s, int64_t new_step_s, size_t minimum_points,
@@ -73,19 +74,11 @@ static size_t set_buckets(const double *data, size_t count, double width, size_t
 
 // Candidates are worked on in vectors that every x86-64 and ARM64 processor has, and without branches that depend on the
 // values: where the largest triangle lies cannot be predicted.
-#define LANES 2
 #define PARTS 8 // vectors at a time
-typedef double lanes_t __attribute__((vector_size(LANES * sizeof(double))));
-typedef int64_t mask_t __attribute__((vector_size(LANES * sizeof(double))));
 
 static ALWAYS_INLINE lanes_t absolute(lanes_t v)
 {
     return (lanes_t)((mask_t)v & INT64_MAX);
-}
-
-static ALWAYS_INLINE lanes_t select_lanes(mask_t mask, lanes_t yes, lanes_t no)
-{
-    return (lanes_t)(((mask_t)yes & mask) | ((mask_t)no & ~mask));
 }
 
 // First of the candidates [at, end), at most LANES * PARTS, with the largest area, and that area. False when an area is NaN.
@@ -100,18 +93,18 @@ static ALWAYS_INLINE bool pick_part(const double *data, size_t at, size_t end, d
         lanes_t d;
         memcpy(&d, data + at + k * LANES, sizeof(d));
         area[k] = absolute((px - i) * dy - dx * (d - py));
-        area[k] = select_lanes(i < (double)end, area[k], (lanes_t){-2, -2});
         unordered |= area[k] != area[k];
-        best = select_lanes(area[k] > best, area[k], best);
     }
+    if ((end - at) % LANES != 0) // the lane behind the bucket must not win
+        area[parts - 1][1] = -2;
+    for (size_t k = 0; k < parts; k++)
+        best = lanes_max(area[k], best);
     *ret_area = best[0] > best[1] ? best[0] : best[1];
     uint32_t equal = 0;
-    for (size_t k = 0; k < parts; k++) {
-        mask_t same = area[k] == *ret_area;
-        equal |= (uint32_t)((same[0] & 1) | (same[1] & 2)) << (k * LANES);
-    }
+    for (size_t k = 0; k < parts; k++)
+        equal |= lanes_bits(area[k] == *ret_area) << (k * LANES);
     *ret_index = at + (equal ? (size_t)__builtin_ctz(equal) : 0);
-    return (unordered[0] | unordered[1]) == 0;
+    return lanes_bits(unordered) == 0;
 }
 
 static ALWAYS_INLINE bool pick_fast(const double *data, const struct bucket *b, size_t previous,
