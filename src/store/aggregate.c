@@ -78,6 +78,17 @@ static void prefetch_blocks(const struct series_plan *plans, size_t count, size_
     }
 }
 
+// The packed codes of the series that comes next.
+#define CACHE_LINE 64
+static void prefetch_payload(const struct series_plan *plan)
+{
+    for (size_t i = 0; i < plan->run_count; i++) {
+        const struct block *b = plan->runs[i].kind == RUN_BLOCK ? plan->runs[i].block : NULL;
+        for (size_t at = 0; b && at < b->size_bytes; at += CACHE_LINE)
+            __builtin_prefetch(b->payload + at);
+    }
+}
+
 static struct bounds find_bounds(const struct series_plan *plans, size_t count)
 {
     struct bounds b = {.suited = true};
@@ -221,7 +232,8 @@ static bool sum_integers(const struct series_plan *plans, size_t count, size_t p
     if (!s.steps || !s.codes || !s.gaps)
         return false;
     for (size_t k = 0; k < count; k++) {
-        prefetch_blocks(plans, count, k);
+        if (k + 1 < count)
+            prefetch_payload(&plans[k + 1]);
         add_plan(&s, &plans[k]);
     }
     finish(&s, factor, out);
