@@ -76,7 +76,7 @@ struct job {
     struct job_resource *resources;
     size_t resource_count;
     bool has_energy_footprint, has_footprint, has_meta_data, has_statistics; // false: JSON null
-    struct job_number *energy_footprint, *footprint; // sorted by name
+    struct job_number *energy_footprint, *footprint;                         // sorted by name
     size_t energy_footprint_count, footprint_count;
     struct job_text *meta_data; // sorted by key
     size_t meta_data_count;
@@ -85,7 +85,7 @@ struct job {
     double energy_kwh;
     int64_t array_job_id, walltime_s, requested_memory_mb, job_id;
     int64_t duration_s, smt, monitoring_status, num_acc, num_hwthreads, num_nodes;
-    int64_t id; // database id, 0: none
+    int64_t id;                      // database id, 0: none
     int64_t submit_time, start_time; // Unix seconds
 };
 
@@ -101,8 +101,8 @@ int job_decode_resources(const struct json_value *value, bool strict, struct are
                          struct error *err) MUST_CHECK;
 void job_encode_meta_data(const struct job *job, struct buf *out); // object or null
 void job_encode_footprint(const struct job_number *items, size_t count, bool present, struct buf *out);
-int job_decode_numbers(const struct json_value *value, struct arena *arena, struct job_number **ret, size_t *ret_count,
-                       bool *ret_present, struct error *err) MUST_CHECK;
+int job_decode_numbers(const struct json_value *value, struct arena *arena, struct job_number **ret,
+                       size_t *ret_count, bool *ret_present, struct error *err) MUST_CHECK;
 int job_decode_meta_data(const struct json_value *value, struct arena *arena, struct job *job,
                          struct error *err) MUST_CHECK;
 
