@@ -196,6 +196,9 @@ void sink_append(struct sink *sink, const struct batch *batch, struct wall_time 
         sink->window_end.ns = clock_mono().ns + sink->traits.flush_delay_ns;
         pthread_cond_signal(&sink->wake);
     }
+    // A full chunk does not wait for the end of the window: many small sends are shorter bursts than one big one.
+    if (sink->spool.first && !sink->failures && !sink->sending)
+        pthread_cond_signal(&sink->wake);
     pthread_mutex_unlock(&sink->lock);
 }
 

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 
 // An emptied chunk that has grown beyond this gives its memory back instead of keeping it.
-#define SPARE_KEPT_BYTES ((size_t)1 << 20)
+#define SPARE_KEPT_BYTES ((size_t)512 << 10)
 
 static struct spool_chunk *chunk_new(size_t max_bytes)
 {

@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 
-#define SPOOL_CHUNK_BYTES ((size_t)512 << 10) // an open chunk of this size is sealed
+#define SPOOL_CHUNK_BYTES ((size_t)256 << 10) // an open chunk of this size is sealed
 
 struct spool_chunk {
     struct buf bytes;
