@@ -43,7 +43,7 @@ def run(command, env=None, capture=False):
 
 
 def build(flavour):
-    done = run(["script/build", flavour] + ([] if flavour == "release" else ["--no-web"]), capture=True)
+    done = run(["script/build", flavour, "--all"] + ([] if flavour == "release" else ["--no-web"]), capture=True)
     if done.returncode != 0:
         print(done.stdout[-8000:])
     return done.returncode == 0
