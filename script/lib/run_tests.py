@@ -89,7 +89,7 @@ def scenarios(flavour, slow, select=None):
     """Scenario tests: the real programs of a flavour, driven by pytest."""
     report = BUILD / f"scenarios-{flavour}.xml"
     report.unlink(missing_ok=True)
-    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-n", "6", "--dist", "worksteal", "-c", "tests/pytest.ini", "--rootdir", "tests",
+    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-n", "6", "-c", "tests/pytest.ini", "--rootdir", "tests",
                f"--junitxml={report}", "tests"]
     if select:
         command += ["-k", select]
