@@ -244,13 +244,18 @@ def test_half_closed_and_odd_receivers(tmp_path):
     assert got == sorted(set(got)) and "0 dropped" in p.stderr
 
 
-def test_tls_is_verified(tmp_path):
+def tls_receiver(folder):
+    """Behind a certificate for localhost that no authority has signed: cert.pem in the folder."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem",
                     "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
-                   cwd=tmp_path, check=True, capture_output=True)
+                   cwd=folder, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-    r = Receiver(tls=context)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return Receiver(tls=context)
+
+
+def test_tls_is_verified(tmp_path):
+    r = tls_receiver(tmp_path)
     write_config(tmp_path, {"web": {"type": "http", "url": f"https://localhost:{r.port}/", "flush_delay": "50ms",
                                     "timeout": "2s"}})
     with start(tmp_path) as p:
@@ -260,6 +265,30 @@ def test_tls_is_verified(tmp_path):
         p.kill()
     assert "certificate" in p.stderr.lower()
     assert not r.requests
+
+
+def test_delivery_over_tls(tmp_path):
+    """With the authority that SSL_CERT_FILE names: every sample arrives, over one connection, what waits at the end too."""
+    r = tls_receiver(tmp_path)
+    write_config(tmp_path, {"web": {"type": "http", "url": f"https://localhost:{r.port}/api/write?cluster=c", "jwt": "a.b",
+                                    "flush_delay": "50ms", "precision": "ns"}})
+    with Program(NAME, ["-config", "config.json", "-root", write_root(tmp_path)], cwd=tmp_path,
+                 env={"SSL_CERT_FILE": str(tmp_path / "cert.pem")}) as p:
+        wait_until(lambda: len(times(r.lines())) >= 3, what="three ticks")
+        assert p.stop() == 0
+    assert {(q[0], q[1]["Authorization"]) for q in r.requests} == {("/api/write?cluster=c", "Bearer a.b")}
+    assert len({q[4] for q in r.requests}) == 1, "the connection is kept"
+    assert "load_one,hostname=" in r.lines()[0] and "0 dropped" in p.stderr
+    assert len(set(times(r.lines()))) == len(times(r.lines()))
+
+
+def test_max_retries_is_said_to_have_no_effect(tmp_path):
+    r = Receiver()
+    write_config(tmp_path, http_sink(r, max_retries=1))
+    with start(tmp_path) as p:
+        wait_until(lambda: r.requests, what="a batch")
+        assert p.stop() == 0
+    assert p.stderr.count("max_retries has no effect") == 1
 
 
 def test_the_program_does_not_carry_libcurl(tmp_path):

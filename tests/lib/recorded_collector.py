@@ -226,8 +226,18 @@ class Run:
         if ignore:
             self.sc["ignore"] = ignore
             self.expected["stdout"] = [m for m in self.expected["stdout"] if not re.search(ignore, m["name"])]
-        if numbers_only and self.expected.get("stdout"):
-            self.expected["stdout"] = [m for m in self.expected["stdout"] if is_number(m)]
+        if numbers_only:
+            self.keep_numbers()
+
+    def keep_numbers(self):
+        def numbers(messages):
+            return [m for m in messages if is_number(parse_line(m) if isinstance(m, str) else m)]
+
+        if self.expected.get("stdout"):
+            self.expected["stdout"] = numbers(self.expected["stdout"])
+        for server in (self.expected.get("servers") or {}).values():
+            if "all" in server:
+                server["all"] = numbers(server["all"])
 
     def fill(self, value):
         if isinstance(value, str):

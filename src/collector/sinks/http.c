@@ -3,7 +3,13 @@
 //
 // Other than upstream: a batch is given up only when the receiver says that it will never take it (4xx but
 // 408 and 429); after transport errors, 408, 429 and 5xx it is sent again with growing waits, Retry-After is
-// honoured, any 2xx is success. max_retries is accepted; the queue's size is the only limit (sink.h).
+// honoured, any 2xx is success. max_retries is accepted, with a warning where it was changed; the queue's size is the
+// only limit (sink.h).
+//
+// https: certificates are checked against the system's authorities, or against those in the file that the environment
+// names as SSL_CERT_FILE, as upstream's run time does.
+#include <stdlib.h>
+
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -13,7 +19,8 @@
 #include "collector/sinks/sinks.h"
 #include "net/http-client.h"
 
-#define ANSWER_MAX_BYTES ((size_t)64 << 10)
+#define ANSWER_MAX_BYTES    ((size_t)64 << 10)
+#define MAX_RETRIES_DEFAULT 3 // upstream's; the table below says the same
 
 struct http_options {
     struct sink_common common;
@@ -118,8 +125,11 @@ static int set_up(const struct http_options *o, const char *name, struct http_si
     rc = curl_on_demand_load(err);
     if (rc < 0)
         return rc;
-    s->client_options = (struct http_client_options){
-        .timeout_ms = timeout_ms, .idle_timeout_ms = idle_ms, .user_agent = "cc-metric-collector"};
+    const char *ca_file = getenv("SSL_CERT_FILE");
+    s->client_options = (struct http_client_options){.timeout_ms = timeout_ms,
+                                                     .idle_timeout_ms = idle_ms,
+                                                     .ca_file = ca_file && *ca_file ? ca_file : NULL,
+                                                     .user_agent = "cc-metric-collector"};
     if (s->authorization) {
         struct buf header;
         buf_init(&header, 32 << 10);
@@ -168,6 +178,8 @@ static int http_open(const void *options, const char *name, struct sink_traits *
     struct sink_traits traits = {.precision = PRECISION_S,
                                  .flush_delay_ns = duration_or_zero("flush_delay", o->flush_delay, name)};
     traits.one_by_one = traits.flush_delay_ns == 0;
+    if (o->max_retries != MAX_RETRIES_DEFAULT)
+        log_warn("[%s] max_retries has no effect: a batch is sent again as long as the queue has room", name);
     if (!time_precision_from_name(slice_from_cstr(o->precision), &traits.precision))
         log_warn("[%s] unknown precision '%s', taken as s", name, o->precision);
     *ret_traits = traits;
