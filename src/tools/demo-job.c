@@ -15,7 +15,7 @@
 #include "base/slice.h"
 #include "base/strnum.h"
 
-#define STREAM_BYTES ((size_t)384 << 20)
+#define STREAM_BYTES   ((size_t)384 << 20)
 #define IO_BLOCK_BYTES ((size_t)4 << 20)
 
 static bool before(struct mono_time end)
