@@ -15,6 +15,7 @@
 #define JOB_ARENA_MAX_BYTES ((size_t)8 << 30)
 #define RETRY_MAX_MS        INT64_C(300000)
 #define STATS_MIN_SERIES    8
+#define DEFAULT_THREADS     8
 
 struct entry {
     int64_t id;
@@ -299,7 +300,7 @@ int archiver_new(const struct archiver_options *options, struct archiver **ret_a
         archiver_free(&a, 0);
         return rc;
     }
-    unsigned wanted = options->threads ? options->threads : 2;
+    unsigned wanted = options->threads ? options->threads : DEFAULT_THREADS;
     a->threads = NEW_ARRAY(pthread_t, wanted);
     for (; a->thread_count < wanted; a->thread_count++) {
         int failed = pthread_create(&a->threads[a->thread_count], NULL, archiver_main, a);

@@ -31,7 +31,7 @@ struct archiver_options {
     int64_t settle_s;       // a job is not archived before its end plus this; < 0: default 5
     int64_t retry_first_ms; // 0: 1 s; doubles up to 5 min
     int64_t give_up_s;      // after this many seconds of failures: status 2; 0: 24 h
-    unsigned threads;       // 0: 2
+    unsigned threads;       // 0: 8; they wait for the disk most of the time
 };
 
 struct archiver_stats {

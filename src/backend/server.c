@@ -18,7 +18,9 @@
 
 #define HTTP_STOP_MS      60000
 #define ARCHIVER_DRAIN_MS 60000
-#define MIN_HTTP_THREADS  8 // starts and stops wait for the disk together (job-writer.h)
+// Starts and stops wait for the disk, and those that wait together share a commit (job-writer.h): the number of
+// threads bounds how many. A thread that waits costs little more than its stack.
+#define HTTP_THREADS 64
 
 struct server {
     const struct server_options *o;
@@ -185,11 +187,8 @@ static void start_redirect(struct server *s)
 static int listen_http(struct server *s, struct error *err)
 {
     const struct config_main *m = &s->o->config->main;
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    struct http_server_options options = {.address = m->addr,
-                                          .threads = (unsigned)MAX(cpus * 2, MIN_HTTP_THREADS),
-                                          .compress = true,
-                                          .on_done = log_request};
+    struct http_server_options options = {
+        .address = m->addr, .threads = HTTP_THREADS, .compress = true, .on_done = log_request};
     if (m->https_cert_file[0] && m->https_key_file[0]) {
         options.cert_file = m->https_cert_file;
         options.key_file = m->https_key_file;
