@@ -47,7 +47,7 @@ static void set_average(const double *data, struct bucket *b)
     b->y = y / count;
 }
 
-#define BUCKETS_AT_ONCE 64
+#define BUCKETS_AT_ONCE 192
 
 // Where the candidates of bucket i end. The first border is not bounded by the number of values.
 static size_t bucket_border(size_t count, double width, size_t i)
@@ -57,8 +57,8 @@ static size_t bucket_border(size_t count, double width, size_t i)
 }
 
 // Buckets [first, first + n): all but the pick itself, so that the sums of several buckets overlap in the processor.
-static size_t set_buckets(const double *data, size_t count, double width, size_t first, size_t n,
-                          struct bucket *buckets)
+static void set_buckets(const double *data, size_t count, double width, size_t first, size_t n,
+                        struct bucket *buckets)
 {
     size_t low = first == 0 ? 1 : bucket_border(count, width, first - 1);
     size_t middle = bucket_border(count, width, first);
@@ -69,7 +69,6 @@ static size_t set_buckets(const double *data, size_t count, double width, size_t
         low = middle;
         middle = high;
     }
-    return n;
 }
 
 // Candidates are worked on in vectors that every x86-64 and ARM64 processor has, and without branches that depend on the
@@ -140,24 +139,70 @@ static size_t pick_plainly(const double *data, const struct bucket *b, size_t pr
     return found;
 }
 
+static ALWAYS_INLINE size_t pick(const double *data, size_t count, const struct bucket *b, size_t previous)
+{
+    size_t found = 0;
+    if (b->middle + LANES > count || !pick_fast(data, b, previous, &found))
+        return pick_plainly(data, b, previous);
+    return found;
+}
+
+// A pick must wait for the one before, and the processor with it. So a window of buckets is cut into strands that advance
+// side by side, each but the first from a guess of where its predecessor ends. Then every strand is followed again from the
+// right start until a pick is the guessed one: from there on all are the same, because a pick depends on the one before and
+// nothing else. That is soon so, as a rule; where it never is, the work is done twice.
+#define STRANDS 4
+
+static void follow_strands(const double *data, size_t count, const struct bucket *buckets, size_t length,
+                           size_t previous, size_t *picks)
+{
+    size_t at[STRANDS] = {previous};
+    for (size_t k = 1; k < STRANDS; k++)
+        at[k] = buckets[k * length].low - 1;
+    for (size_t i = 0; i < length; i++) {
+        for (size_t k = 0; k < STRANDS; k++)
+            picks[k * length + i] = at[k] = pick(data, count, &buckets[k * length + i], at[k]);
+    }
+}
+
+static void mend_strand(const double *data, size_t count, const struct bucket *buckets, size_t length,
+                        size_t previous, size_t *picks)
+{
+    for (size_t i = 0; i < length; i++) {
+        size_t found = pick(data, count, &buckets[i], previous);
+        if (found == picks[i])
+            return;
+        picks[i] = previous = found;
+    }
+}
+
+// The picks of n buckets; 'previous' is the pick before the first of them.
+static void pick_window(const double *data, size_t count, const struct bucket *buckets, size_t n,
+                        size_t previous, size_t *picks)
+{
+    size_t length = n / STRANDS;
+    if (length > 0)
+        follow_strands(data, count, buckets, length, previous, picks);
+    for (size_t k = 1; length > 0 && k < STRANDS; k++)
+        mend_strand(data, count, buckets + k * length, length, picks[k * length - 1], picks + k * length);
+    for (size_t i = length * STRANDS; i < n; i++)
+        picks[i] = pick(data, count, &buckets[i], i > 0 ? picks[i - 1] : previous);
+}
+
 void resample_pick(const double *data, size_t count, size_t out_count, double *out)
 {
     ASSERT(out_count >= 2 && out_count <= count);
     struct bucket buckets[BUCKETS_AT_ONCE];
+    size_t picks[BUCKETS_AT_ONCE], previous = 0, n;
     double width = out_count > 2 ? (double)(count - 2) / (double)(out_count - 2) : 0;
-    size_t previous = 0, found = 0;
     out[0] = data[0];
-    for (size_t i = 0, ready = 0, first = 0; i + 2 < out_count; i++) {
-        if (i == first + ready) {
-            first = i;
-            ready = set_buckets(data, count, width, first, MIN(out_count - 2 - i, (size_t)BUCKETS_AT_ONCE),
-                                buckets);
-        }
-        const struct bucket *b = &buckets[i - first];
-        if (b->middle + LANES > count || !pick_fast(data, b, previous, &found))
-            found = pick_plainly(data, b, previous);
-        previous = found;
-        out[i + 1] = data[previous];
+    for (size_t first = 0; first + 2 < out_count; first += n) {
+        n = MIN(out_count - 2 - first, (size_t)BUCKETS_AT_ONCE);
+        set_buckets(data, count, width, first, n, buckets);
+        pick_window(data, count, buckets, n, previous, picks);
+        previous = picks[n - 1];
+        for (size_t i = 0; i < n; i++)
+            out[first + i + 1] = data[picks[i]];
     }
     out[out_count - 1] = data[count - 1];
 }

@@ -215,6 +215,7 @@ static void test_agrees_with_the_definition(void **state)
             uint64_t r = random >> 33;
             data[i] = round % 3 == 1 && r % 50 == 0 ? NAN
                       : round % 5 == 2              ? (double)(r % 3)
+                      : round % 5 == 3              ? (double)(i % 7 == 3) // equal areas
                                                     : (double)(r % 100000) / 1000;
         }
         pick_plainly(data, n, m, want);
