@@ -165,26 +165,60 @@ static void decode_constant(const struct block *b, size_t count, double *out)
         out[i] = v;
 }
 
-// All terms are integers below 2^53, so only the division rounds.
+// (base + code * unit) / p. All terms before the division are integers below 2^53, so it alone rounds.
+struct conversion {
+    double base, unit, p;
+    bool is_signed; // codes are below 2^31: a signed conversion is one instruction
+};
+
+static ALWAYS_INLINE void convert(const struct conversion *c, const uint32_t *codes, size_t count,
+                                  double *out)
+{
+    const struct conversion k = *c;
+    if (k.is_signed) {
+        for (size_t i = 0; i < count; i++)
+            out[i] = (k.base + (double)(int32_t)codes[i] * k.unit) / k.p;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            out[i] = (k.base + (double)codes[i] * k.unit) / k.p;
+    }
+}
+
+// Divisions are what decoding costs; where the processor has AVX2 twice as many are done at a time, with the same results.
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void convert_avx2(const struct conversion *c, const uint32_t *codes,
+                                                         size_t count, double *out)
+{
+    convert(c, codes, count, out);
+}
+#endif
+
+static void convert_codes(const struct conversion *c, const uint32_t *codes, size_t count, double *out)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) {
+        convert_avx2(c, codes, count, out);
+        return;
+    }
+#endif
+    convert(c, codes, count, out);
+}
+
 static void decode_codes(const struct block *b, size_t first, size_t count, double *out)
 {
     uint32_t codes[BLOCK_MAX_VALUES];
-    double p = block_power_of_ten(b->scale);
-    double unit = (double)(UINT64_C(1) << b->shift);
-    double base = (double)b->base;
-    bool gaps = b->valid < b->count;
+    struct conversion c = {.base = (double)b->base,
+                           .unit = (double)(UINT64_C(1) << b->shift),
+                           .p = block_power_of_ten(b->scale),
+                           .is_signed = b->range <= INT32_MAX};
     block_codes(b, codes);
     const uint32_t *from = codes + first;
-    if (gaps) {
-        for (size_t i = 0; i < count; i++)
-            out[i] = from[i] ? (base + ((double)from[i] - 1) * unit) / p : NAN;
-    } else if (b->range <= INT32_MAX) { // a signed conversion is one instruction
-        for (size_t i = 0; i < count; i++)
-            out[i] = (base + (double)(int32_t)from[i] * unit) / p;
-    } else {
-        for (size_t i = 0; i < count; i++)
-            out[i] = (base + (double)from[i] * unit) / p;
+    if (b->valid == b->count) {
+        convert_codes(&c, from, count, out);
+        return;
     }
+    for (size_t i = 0; i < count; i++) // code 0 is a gap
+        out[i] = from[i] ? (c.base + ((double)from[i] - 1) * c.unit) / c.p : NAN;
 }
 
 static void decode_wide_dictionary(const struct block *b, size_t first, size_t count, double *out)
