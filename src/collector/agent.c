@@ -223,7 +223,9 @@ int agent_run(const struct config *config, const struct agent_options *options)
     log_info("end: %llu ticks, %llu skipped, %llu messages sent, %llu dropped",
              (unsigned long long)stats.ticks, (unsigned long long)stats.skipped_ticks,
              (unsigned long long)stats.sent_messages, (unsigned long long)stats.dropped_messages);
-    if (quiet)
-        release(&a); // else a thread hangs in a source or a sink and may use all this until the process ends
-    return options->once && stats.sent_messages == 0 ? 1 : 0;
+    int status = options->once && stats.sent_messages == 0 ? 1 : 0;
+    if (!quiet)
+        _exit(status); // a thread hangs in a source or a sink and may use all this until the very end
+    release(&a);
+    return status;
 }
