@@ -64,7 +64,7 @@ static void get_metrics(void *ctx, struct http_request *req UNUSED, const struct
                         struct http_response *resp)
 {
     const struct own_metrics *own = ctx;
-    put_http(&resp->body, own->server);
+    put_http(&resp->body, atomic_load_explicit(&own->server, memory_order_acquire));
     put_jobs(&resp->body, own->jobs);
     store_api_metrics(own->store_api, &resp->body);
     buf_append_cstr(&resp->body, "# EOF\n");

@@ -3,6 +3,8 @@
 #ifndef BACKEND_OWN_METRICS_H
 #define BACKEND_OWN_METRICS_H
 
+#include <stdatomic.h>
+
 #include "backend/jobs.h"
 #include "backend/rest.h"
 #include "store/store-api.h"
@@ -10,7 +12,7 @@
 struct own_metrics {
     const struct jobs *jobs;
     const struct store_api *store_api;
-    struct http_server *server; // set once it runs; NULL before
+    struct http_server *_Atomic server; // set once it runs, when requests may come already; NULL before
 };
 
 extern const struct rest_route own_metrics_routes[]; // ctx: struct own_metrics
