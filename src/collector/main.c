@@ -56,7 +56,10 @@ static int check(const struct config *config, const struct options *o)
     else if (faults == 0)
         printf("configuration is valid\n");
     buf_release(&text);
-    return faults ? 1 : 0;
+    if (fflush(stdout) == 0)
+        return faults ? 1 : 0;
+    log_error("cannot write the configuration: %s", strerror(errno));
+    return 1;
 }
 
 int main(int argc, char **argv)

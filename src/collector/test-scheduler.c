@@ -141,6 +141,24 @@ static void test_one_read_per_tick(void **state)
     fixture_release(&f);
 }
 
+// The wall clock may go anywhere between two ticks: no read is left out, none comes twice (rates use monotonic time).
+static void test_clock_jumps_change_nothing(void **state)
+{
+    (void)state;
+    static const int64_t seconds[] = {1700000000, 10, 4000000000, 1700000010, 1700000010};
+    struct fixture f;
+    fixture_init(&f, &good_ops, NULL);
+    start(&f);
+    for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
+        scheduler_tick(f.scheduler, wall_from_seconds(seconds[i]), 0);
+        assert_true(scheduler_wait(f.scheduler, 20000));
+        assert_int_equal(world.good_reads, i + 1);
+    }
+    assert_int_equal(stats_of(&f).ticks, ARRAY_LEN(seconds));
+    assert_int_equal(stats_of(&f).skipped_ticks, 0);
+    fixture_release(&f);
+}
+
 static void set_hang(bool hang)
 {
     pthread_mutex_lock(&world.lock);
@@ -250,6 +268,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_read_per_tick),
+        cmocka_unit_test(test_clock_jumps_change_nothing),
         cmocka_unit_test(test_a_hanging_source_stops_nobody_else),
         cmocka_unit_test(test_stop_while_a_source_hangs),
         cmocka_unit_test(test_failing_init_is_tried_again_later),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "metricstore/server.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -202,6 +203,7 @@ static int run(struct config *config)
 
     log_info("starting: version=%s metrics=%zu memory_cap_gb=%lld", CC_VERSION, config->metric_count,
              (long long)config->store.memory_cap_gb);
+    process_prepare_server();
     http_client_global_init();
     warn_about_release(config);
     int rc = server_start(&server, &err);
@@ -247,7 +249,10 @@ static int print_config(const struct config *config)
     config_print(config, &text);
     (void)fwrite(text.ptr, 1, text.len, stdout);
     buf_release(&text);
-    return 0;
+    if (fflush(stdout) == 0)
+        return 0;
+    log_error("cannot write the configuration: %s", strerror(errno));
+    return 1;
 }
 
 static int run_options(const struct metricstore_options *options)

@@ -342,6 +342,17 @@ static void test_ms_11_node_with_id(void **state)
     fixture_free(f);
 }
 
+// Accepted, and one series: tags that name a part of the node are ignored below it (docs/compatibility.md).
+static void test_ms_12_subtype_of_a_node(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new((struct store_options){0});
+    put(f, "load,hostname=h,type=node,stype=device,stype-id=eth0 value=1 1700000000\n"
+           "load,hostname=h,stype=device,stype-id=eth1 value=2 1700000060\n");
+    expect_debug(f, "c,h", "{\"data\":{\"load\":[{\"start\":1699999970,\"len\":2,\"end\":1700000090}]}}");
+    fixture_free(f);
+}
+
 static void test_tag_order_and_repetition(void **state)
 {
     (void)state;
@@ -799,6 +810,7 @@ int main(void)
         cmocka_unit_test(test_ms_09_missing_tags_take_the_default),
         cmocka_unit_test(test_ms_10_ms_38_ms_57_names_refused),
         cmocka_unit_test(test_ms_11_node_with_id),
+        cmocka_unit_test(test_ms_12_subtype_of_a_node),
         cmocka_unit_test(test_tag_order_and_repetition),
         cmocka_unit_test(test_ms_13_good_lines_of_a_bad_batch),
         cmocka_unit_test(test_ms_14_broken_off_line),
