@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pwd.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,6 +18,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+
+#define SERVER_MMAP_BYTES (1 << 20)
 
 // ---- signals ----------------------------------------------------------------------------------------------
 
@@ -37,6 +42,18 @@ int process_signal_fd(const int *signals, size_t count, int *ret_fd, struct erro
         return error_set_errno(err, "cannot make signal descriptor");
     *ret_fd = fd;
     return 0;
+}
+
+void process_prepare_server(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            log_warn("cannot raise the limit of open files: %s", strerror(errno));
+    }
+    // A fixed threshold: by default it grows with the blocks that are freed, and the heap keeps them then.
+    mallopt(M_MMAP_THRESHOLD, SERVER_MMAP_BYTES);
 }
 
 static int remaining_ms(struct mono_time deadline)

@@ -3,6 +3,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -213,6 +214,19 @@ static void test_ms_02_user_is_user_and_group_is_group(void **state)
     }
 }
 
+static void test_server_may_open_what_the_system_allows(void **state)
+{
+    struct rlimit before, after;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit low = {.rlim_cur = 64, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    process_prepare_server();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_true(after.rlim_cur == before.rlim_max && after.rlim_max == before.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +239,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sd_notify),
         cmocka_unit_test(test_privileges),
         cmocka_unit_test(test_ms_02_user_is_user_and_group_is_group),
+        cmocka_unit_test(test_server_may_open_what_the_system_allows),
     };
 
     return TEST_MAIN(argc, argv, tests);
