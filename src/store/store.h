@@ -111,6 +111,11 @@ int store_resample(const double *data, size_t count, int64_t old_step_s, int64_t
                    size_t minimum_points, double *out, size_t *ret_count, int64_t *ret_step_s,
                    struct error *err) MUST_CHECK;
 
+// When a host was heard of last: the newest time of its samples, of each metric the oldest component's. False: the host
+// is unknown or has no data. Costs a look at each metric, not a read.
+bool store_last_sample(struct store *store, struct slice cluster, struct slice host,
+                       int64_t *ret_ts) MUST_CHECK;
+
 // ---- free, debug, health --------------------------------------------------------------------------------------
 // Frees whole chunks that end before 'to' below the level named by path (0 names: everything). Unknown: 0 freed.
 uint64_t store_free_before(struct store *store, const struct slice *path, size_t path_count, int64_t to);
