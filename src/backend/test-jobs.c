@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "backend/jobs.h"
 
+#include <math.h>
 #include <pthread.h>
 
 #include "backend/testing.h"
@@ -313,6 +314,32 @@ static void test_load_data_live_and_archived(void **state)
     test_site_close(&s);
 }
 
+// The engine is asked with padding: a job is drawn from its start, whenever its first sample came.
+static void test_ms_53_drawn_from_the_start(void **state)
+{
+    struct test_site s;
+    struct job job;
+    struct job_data data;
+    struct error err = ERROR_INIT;
+    enum scope node = SCOPE_NODE;
+    struct slice load = SLICE_LITERAL("load");
+    struct jobs_data_request request = {
+        .metrics = &load, .metric_count = 1, .scopes = &node, .scope_count = 1};
+    (void)state;
+    test_site_open(&s);
+    test_ingest(&s, "load,hostname=n1 value=2 1760099580\nload,hostname=n1 value=4 1760099640\n");
+    MUST(start_simple(&s, 1, 600, NULL, &err), err);
+    MUST(jobs_get(&s.jobs, 1, s.arena, &job, &err), err);
+    MUST(jobs_load_data(&s.jobs, &job, &request, s.arena, &data, &err), err);
+    assert_int_equal(1, data.count);
+    const struct job_series *series = &data.metrics[0].series[0];
+    assert_true(series->count > 4);
+    for (int i = 0; i < 3; i++)
+        assert_true(isnan(series->data[i]));
+    assert_true(series->data[3] == 2 && series->data[4] == 4 && series->avg == 3);
+    test_site_close(&s);
+}
+
 // Spec 4.5.1: a damaged meta.json costs its own statistics only; damaged data is an error that names the job.
 static void test_backend_4_5_1_damaged_archive(void **state)
 {
@@ -442,6 +469,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_backend_6_4_retry),
                                        cmocka_unit_test(test_no_place_in_archive),
                                        cmocka_unit_test(test_load_data_live_and_archived),
+                                       cmocka_unit_test(test_ms_53_drawn_from_the_start),
                                        cmocka_unit_test(test_backend_4_5_1_damaged_archive),
                                        cmocka_unit_test(test_backend_6_3_concurrent_starts_and_stops),
                                        cmocka_unit_test(test_full_disk),
