@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/process.h"
 
 struct options {
     const char *config, *loglevel, *jwt;
@@ -287,6 +288,11 @@ static int check_config(struct program *p)
     return 0;
 }
 
+static void warn_config(void *ctx UNUSED, const char *text)
+{
+    log_warn("%s", text);
+}
+
 static int run(struct program *p)
 {
     if (load_config(p))
@@ -310,7 +316,10 @@ static int run(struct program *p)
         puts("No errors, server flag not set. Exiting cc-backend.");
         return 0;
     }
-    return load_store_section(p) ? 1 : run_server(p);
+    if (load_store_section(p))
+        return 1;
+    config_warn_unused(p->config, warn_config, NULL);
+    return run_server(p);
 }
 
 static void release(struct program *p)
@@ -336,6 +345,8 @@ int backend_main(int argc, char **argv)
         return 0;
     }
     log_init(p.options.loglevel, p.options.logdate);
+    if (p.options.server)
+        process_prepare_server();
     if (p.options.init) {
         struct error err = ERROR_INIT;
         if (init_files(&err) == 0)

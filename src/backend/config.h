@@ -79,6 +79,9 @@ int config_load(const char *path, struct config **ret_config, enum config_channe
 // sections.
 int config_load_archive(struct config *config, struct error *err) MUST_CHECK;
 int config_load_store(struct config *config, struct error *err) MUST_CHECK;
+// Calls warn for every key and section of the file that is accepted but changes nothing in this release.
+typedef void config_warn_fn(void *ctx, const char *text);
+void config_warn_unused(const struct config *config, config_warn_fn *warn, void *ctx);
 void config_free(struct config **config);
 // Effective values of all sections as one JSON document; secrets are hidden.
 void config_print(const struct config *config, struct buf *out);

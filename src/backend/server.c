@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/process.h"
 
+#define BYTES_PER_GB      1000000000 // spec metric-store.md 4.8
 #define HTTP_STOP_MS      60000
 #define ARCHIVER_DRAIN_MS 60000
 // Starts and stops wait for the disk, and those that wait together share a commit (job-writer.h): the number of
@@ -81,7 +82,7 @@ static int open_store(struct server *s, struct error *err)
     struct store_options options = {.metrics = metrics,
                                     .metric_count = count,
                                     .retention_s = c->retention_ns / NS_PER_S,
-                                    .memory_cap_bytes = (size_t)c->memory_cap_gb << 30,
+                                    .memory_cap_bytes = (size_t)c->memory_cap_gb * BYTES_PER_GB,
                                     .resample_minimum_points =
                                         (size_t)s->o->config->main.resampling_minimum_points};
     int rc = store_new(&options, &s->store, err);

@@ -10,7 +10,6 @@
 #include "codec/json-writer.h"
 
 #define RECENT_JOBS      200 // finished jobs whose nodes are listed too
-#define LAST_SEEN_STEPS  30  // how many steps back a node's last sample is looked for
 #define MAX_PLOT_JOBS    200
 #define MAX_PLOT_POINTS  2000
 #define MAX_PLOT_METRICS 64
@@ -53,54 +52,19 @@ static int compare_slices(const void *a, const void *b)
     return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-// Newest sample of one metric of a host; 0: none.
-static int64_t last_sample(const struct ui_api *ui, const struct cluster *cluster, struct slice host,
-                           const struct metric_config *m, struct arena *arena)
-{
-    int64_t now = ui->jobs->now_s();
-    struct store_query query = {.cluster = slice_from_cstr(cluster->name),
-                                .host = host,
-                                .metric = slice_from_cstr(m->name),
-                                .aggregate = true};
-    struct store_query_range range = {
-        .from = now - LAST_SEEN_STEPS * m->timestep_s, .to = now + m->timestep_s, .with_data = true};
-    struct store_series *entries = NULL;
-    size_t count = 0;
-    if (store_query_run(ui->jobs->store, &query, &range, arena, &entries, &count, NULL) || count == 0 ||
-        entries[0].error)
-        return 0;
-    for (size_t i = entries[0].count; i > 0; i--) {
-        if (!isnan(entries[0].data[i - 1]))
-            return entries[0].from + (int64_t)(i - 1) * entries[0].resolution_s;
-    }
-    return 0;
-}
-
-// The first metric with a recent sample decides; a node sends all of its metrics together.
-static int64_t last_seen(const struct ui_api *ui, const struct cluster *cluster, struct slice host)
-{
-    struct arena *arena = arena_new((size_t)16 << 20);
-    int64_t seen = 0;
-    for (size_t i = 0; i < cluster->metric_count && seen == 0; i++) {
-        seen = last_sample(ui, cluster, host, &cluster->metrics[i], arena);
-        arena_clear(arena);
-    }
-    arena_free(&arena);
-    return seen;
-}
-
 static void write_node(const struct ui_api *ui, const struct cluster *cluster, struct slice host,
                        struct json_writer *w)
 {
     const struct subcluster *sub = subcluster_of_host(cluster, host);
-    int64_t seen = last_seen(ui, cluster, host);
+    int64_t seen = 0;
+    bool known = store_last_sample(ui->jobs->store, slice_from_cstr(cluster->name), host, &seen);
     json_write_object_begin(w);
     json_write_key(w, "host");
     json_write_string(w, host);
     json_write_key(w, "subcluster");
     json_write_cstr(w, sub ? sub->name : "");
     json_write_key(w, "lastSeen");
-    if (seen)
+    if (known)
         json_write_int(w, seen);
     else
         json_write_null(w);

@@ -110,7 +110,6 @@ int workers_update_footprints(const struct jobs *jobs, int64_t *ret_updated, str
 // ------------------------------------------------------------------------------------------------
 struct used_hosts {
     struct hashmap *seen;
-    bool all; // the database could not be asked: nothing may go
 };
 
 static struct slice host_key(char *text, size_t size, struct slice cluster, struct slice host)
@@ -130,7 +129,7 @@ static bool keep_host(void *ctx, struct slice cluster, struct slice host)
 {
     char text[1024];
     const struct used_hosts *used = ctx;
-    return used->all || hashmap_has(used->seen, host_key(text, sizeof(text), cluster, host));
+    return hashmap_has(used->seen, host_key(text, sizeof(text), cluster, host));
 }
 
 uint64_t workers_retain(const struct jobs *jobs, int64_t retention_s)
@@ -139,12 +138,15 @@ uint64_t workers_retain(const struct jobs *jobs, int64_t retention_s)
     struct error err = ERROR_INIT;
     int64_t threshold = jobs->now_s() - retention_s;
     struct sql_conn *conn = sql_take_reader(jobs->pool);
-    if (sql_job_visit_hosts(conn, threshold, 0, note_host, &used, &err)) {
-        log_warn("retention waits, the running jobs are unknown: %s", err.text);
-        used.all = true;
-    }
+    int rc = sql_job_visit_hosts(conn, threshold, 0, note_host, &used, &err);
     sql_give_back(&conn);
-    uint64_t freed = store_retain(jobs->store, threshold, keep_host, &used);
+    if (rc) {
+        // Nobody can tell which data is needed: one more retention instead of freeing too much, or never (MS-03).
+        log_warn("retention: the running jobs are unknown, keeping data for twice the retention: %s",
+                 err.text);
+        threshold -= retention_s;
+    }
+    uint64_t freed = store_retain(jobs->store, threshold, rc ? NULL : keep_host, &used);
     hashmap_free(&used.seen);
     return freed;
 }
