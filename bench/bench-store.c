@@ -244,8 +244,7 @@ static void ingest(const char *name, unsigned nodes, unsigned steps, bool shuffl
     *ret_workload = w;
 }
 
-// ---- queries
-// ----------------------------------------------------------------------------------------------------
+// ---- queries ----------------------------------------------------------------------------------------------
 
 struct page {
     const char *name;

@@ -4,8 +4,7 @@
 static const char alphabet_std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char alphabet_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-// ---- decoding
-// -----------------------------------------------------------------------------------------------------
+// ---- decoding ---------------------------------------------------------------------------------------------
 
 // The next sextet, line ends skipped as Go does; -1 at the end or at something else.
 static int next_sextet(struct slice text, size_t *pos, const char *alphabet)
@@ -73,8 +72,7 @@ int base64_decode_raw_url(struct slice text, struct buf *out, struct error *err)
     return decode(text, alphabet_url, false, out, err);
 }
 
-// ---- encoding
-// -----------------------------------------------------------------------------------------------------
+// ---- encoding ---------------------------------------------------------------------------------------------
 
 static void encode(struct slice bytes, const char *alphabet, bool padded, struct buf *out)
 {

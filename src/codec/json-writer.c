@@ -126,8 +126,7 @@ void json_write_fixed(struct json_writer *w, double v, int decimals)
         buf_commit(w->out, number_format_fixed(v, decimals, room));
 }
 
-// ---- strings
-// ------------------------------------------------------------------------------------------------------
+// ---- strings ----------------------------------------------------------------------------------------------
 
 // ASCII that needs no escape. The angle brackets and the ampersand have a meaning in HTML.
 static bool stands_as_it_is(unsigned char c)

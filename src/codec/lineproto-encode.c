@@ -55,8 +55,7 @@ static int check_entry(struct slice measurement, const struct lineproto_tag *tag
     return rc;
 }
 
-// ---- writing: 'to' is where the next byte goes, room was made before
-// ------------------------------------------------
+// ---- writing: 'to' is where the next byte goes, room was made before --------------------------------------
 
 static char *put_token(char *to, struct slice s, bool key)
 {

@@ -33,8 +33,7 @@ struct reader {
     struct error *err;
 };
 
-// ---- life cycle
-// ---------------------------------------------------------------------------------------------------
+// ---- life cycle -------------------------------------------------------------------------------------------
 
 struct lineproto_decoder *lineproto_decoder_new(size_t max_line_bytes)
 {
@@ -89,8 +88,7 @@ void lineproto_advance(struct lineproto_decoder *decoder, size_t bytes, int line
     decoder->line += lines;
 }
 
-// ---- errors
-// -------------------------------------------------------------------------------------------------------
+// ---- errors -----------------------------------------------------------------------------------------------
 
 static int count_lines(const char *from, const char *to)
 {
@@ -164,8 +162,7 @@ static int fail(struct reader *r, enum error_code code, const char *at, const ch
     return error_set_at(r->err, code, line, column, "at line %d:%d: %s", line, column, reason);
 }
 
-// ---- tokens
-// -------------------------------------------------------------------------------------------------------
+// ---- tokens -----------------------------------------------------------------------------------------------
 
 static bool at_end(const struct reader *r)
 {
@@ -297,8 +294,7 @@ static ALWAYS_INLINE int take_token(struct reader *r, bool key, struct slice *re
     return 0;
 }
 
-// ---- head
-// ---------------------------------------------------------------------------------------------------------
+// ---- head -------------------------------------------------------------------------------------------------
 
 // Behind a measurement or tag value: a comma must be followed by a tag.
 static int take_tag_comma(struct reader *r)
@@ -381,8 +377,7 @@ static int read_tags(struct reader *r)
     return 0;
 }
 
-// ---- fields
-// -------------------------------------------------------------------------------------------------------
+// ---- fields -----------------------------------------------------------------------------------------------
 
 // The first c from here on, or 'end'.
 static const char *find(const struct reader *r, char c, const char *end)
@@ -573,8 +568,7 @@ static int read_fields(struct reader *r)
     return rc;
 }
 
-// ---- time and the whole entry
-// -------------------------------------------------------------------------------------
+// ---- time and the whole entry -----------------------------------------------------------------------------
 
 static struct slice rest_of_line(struct reader *r, const char *from)
 {
@@ -629,8 +623,7 @@ static struct slice trim_line_end(const char *start, const char *end)
     return slice_of(start, (size_t)(end - start));
 }
 
-// ---- from entry to entry
-// ------------------------------------------------------------------------------------------
+// ---- from entry to entry ----------------------------------------------------------------------------------
 
 static void move_to(struct lineproto_decoder *d, const char *ptr)
 {

@@ -16,8 +16,7 @@ static size_t put(char *text, const char *word, size_t len)
     return len;
 }
 
-// ---- fixed decimals
-// -----------------------------------------------------------------------------------------------
+// ---- fixed decimals ---------------------------------------------------------------------------------------
 
 static const char digit_pairs[] =
     "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
@@ -164,8 +163,7 @@ size_t number_format_fixed(double v, int decimals, char *text)
     return put_fixed(text, negative, scaled / power, scaled % power, decimals);
 }
 
-// ---- shortest digits
-// ----------------------------------------------------------------------------------------------
+// ---- shortest digits --------------------------------------------------------------------------------------
 
 struct digits {
     uint64_t significand; // value = significand * 10^exponent, no trailing zero unless 0
@@ -247,8 +245,7 @@ static struct digits shortest_f32(float magnitude)
     return shortest(fraction | 0x800000, biased - 150, fraction == 0 && biased > 1);
 }
 
-// ---- layout
-// -------------------------------------------------------------------------------------------------------
+// ---- layout -----------------------------------------------------------------------------------------------
 
 // d[.ddd]e+XX; Go writes at least two digits of exponent, encoding/json drops the zero of e-0X.
 static size_t put_exponent_form(char *text, const char *digits, int count, int exponent, bool short_exponent)

@@ -20,8 +20,7 @@ struct decoder {
     struct error *err;
 };
 
-// ---- messages
-// -----------------------------------------------------------------------------------------------------
+// ---- messages ---------------------------------------------------------------------------------------------
 
 static void append_path(struct buf *out, const struct key_path *path)
 {
@@ -85,8 +84,7 @@ static void describe_unknown(struct buf *out, const struct setting *fields, cons
         buf_printf(out, " (did you mean '%s'?)", nearest);
 }
 
-// ---- looking up keys
-// ----------------------------------------------------------------------------------------------
+// ---- looking up keys --------------------------------------------------------------------------------------
 
 static const struct setting *find_setting(const struct setting *fields, struct slice key)
 {
@@ -143,8 +141,7 @@ const char *settings_nearest(const struct setting *fields, struct slice key)
     return nearest;
 }
 
-// ---- defaults
-// -----------------------------------------------------------------------------------------------------
+// ---- defaults ---------------------------------------------------------------------------------------------
 
 static void set_default_list(const struct setting *s, struct arena *arena, struct setting_list *ret)
 {
@@ -205,8 +202,7 @@ static void set_defaults(const struct setting *fields, struct arena *arena, void
         set_default(s, arena, (char *)ret + s->offset);
 }
 
-// ---- decoding
-// -----------------------------------------------------------------------------------------------------
+// ---- decoding ---------------------------------------------------------------------------------------------
 
 // A string as C string. *ret is written on success only.
 static int decode_string(struct decoder *d, const struct json_value *v, const struct key_path *path,
@@ -386,8 +382,7 @@ int settings_decode(const struct setting *fields, const struct json_value *secti
     return section ? decode_object(&d, fields, section, NULL, ret) : 0;
 }
 
-// ---- warnings
-// -----------------------------------------------------------------------------------------------------
+// ---- warnings ---------------------------------------------------------------------------------------------
 
 static void warn_unknown(const struct setting *fields, const struct json_value *object,
                          const struct key_path *parent, const char *origin, settings_warn_fn *warn, void *ctx)
@@ -416,8 +411,7 @@ void settings_warn_unknown(const struct setting *fields, const struct json_value
         warn_unknown(fields, section, NULL, origin, warn, ctx);
 }
 
-// ---- output
-// -------------------------------------------------------------------------------------------------------
+// ---- output -----------------------------------------------------------------------------------------------
 
 static void print_list(const struct setting_list *list, struct buf *out)
 {

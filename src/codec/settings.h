@@ -40,8 +40,7 @@ const struct json_value *settings_section(const struct settings_file *file, cons
 size_t settings_section_count(const struct settings_file *file);
 struct slice settings_section_name(const struct settings_file *file, size_t index);
 
-// ---- typed tables
-// ---------------------------------------------------------------------------------------------
+// ---- typed tables -----------------------------------------------------------------------------------------
 enum setting_type {
     SETTING_STRING,      // const char *  (in the arena; never NULL, "" when absent)
     SETTING_BOOL,        // bool

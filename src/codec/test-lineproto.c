@@ -53,8 +53,7 @@ static void assert_decodes(const char *input, const char *expected)
     buf_release(&out);
 }
 
-// ---- decoding
-// -------------------------------------------------------------------------------------------------------
+// ---- decoding ---------------------------------------------------------------------------------------------
 
 static void test_entries(void **state)
 {
@@ -408,8 +407,7 @@ static void test_ms_07_timestamp_units(void **state)
     }
 }
 
-// ---- limits and pieces
-// ----------------------------------------------------------------------------------------------
+// ---- limits and pieces ------------------------------------------------------------------------------------
 
 static void test_ms_15_endless_line(void **state)
 {
@@ -544,8 +542,7 @@ static void test_advance(void **state)
     lineproto_decoder_free(&d);
 }
 
-// ---- fast scanning
-// --------------------------------------------------------------------------------------------------
+// ---- fast scanning ----------------------------------------------------------------------------------------
 
 // What the fast scan accepts must be what the decoder reads.
 static void assert_scan(const char *rest, bool accepted)
@@ -671,8 +668,7 @@ static void test_scan_head(void **state)
     }
 }
 
-// ---- encoding
-// -------------------------------------------------------------------------------------------------------
+// ---- encoding ---------------------------------------------------------------------------------------------
 
 static struct lineproto_field f64_field(const char *key, double v)
 {

@@ -174,8 +174,7 @@ static int decode_object(const struct decoder *d, const struct json_value *objec
     return 0;
 }
 
-// ---- the parts of a job
-// -------------------------------------------------------------------------------------
+// ---- the parts of a job -----------------------------------------------------------------------------------
 static int decode_hwthreads(const struct decoder *d, const struct json_value *v, void *target)
 {
     struct job_resource *r = CONTAINER_OF(target, struct job_resource, hwthreads);

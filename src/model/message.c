@@ -35,8 +35,7 @@ struct message {
     char text_inside[TEXT_INSIDE];
 };
 
-// ---- memory
-// -------------------------------------------------------------------------------------------------------
+// ---- memory -----------------------------------------------------------------------------------------------
 
 static struct slice keep_text(struct message *msg, struct slice s)
 {
@@ -107,8 +106,7 @@ struct message *message_copy(const struct message *msg)
     return copy;
 }
 
-// ---- sorted pairs
-// -------------------------------------------------------------------------------------------------
+// ---- sorted pairs -----------------------------------------------------------------------------------------
 
 // Where the key is, or where it belongs. Keys mostly come in order, so from behind.
 static size_t pairs_place(const struct pairs *pairs, struct slice key, bool *ret_found)
@@ -177,8 +175,7 @@ static void pairs_at(const struct pairs *pairs, size_t index, struct slice *ret_
     *ret_value = pairs->items[index].value;
 }
 
-// ---- access
-// -------------------------------------------------------------------------------------------------------
+// ---- access -----------------------------------------------------------------------------------------------
 
 struct slice message_name(const struct message *msg)
 {
@@ -250,8 +247,7 @@ void message_meta_at(const struct message *msg, size_t index, struct slice *ret_
     pairs_at(&msg->meta, index, ret_key, ret_value);
 }
 
-// ---- fields
-// -------------------------------------------------------------------------------------------------------
+// ---- fields -----------------------------------------------------------------------------------------------
 
 static size_t field_place(const struct message *msg, struct slice key, bool *ret_found)
 {
@@ -326,8 +322,7 @@ struct message *message_metric_u64(struct slice name, uint64_t value, struct wal
     return metric(name, (struct lineproto_value){.kind = LINEPROTO_UINT, .u64 = value}, time);
 }
 
-// ---- encoding
-// -----------------------------------------------------------------------------------------------------
+// ---- encoding ---------------------------------------------------------------------------------------------
 
 static const struct {
     const char *name;

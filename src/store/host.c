@@ -66,8 +66,7 @@ struct series_env host_env(struct host *host, const struct group *group)
         .frequency_s = group->metric->frequency_s, .reclaim = &host->reclaim, .memory = &host->memory};
 }
 
-// ---- levels, groups, members
-// ------------------------------------------------------------------------------------
+// ---- levels, groups, members ------------------------------------------------------------------------------
 
 uint32_t host_find_level(const struct host *host, uint32_t parent, uint32_t name, uint32_t *hint)
 {
@@ -149,8 +148,7 @@ uint32_t host_add_member(struct host *host, struct group *group, uint32_t level)
     return group->count++;
 }
 
-// ---- heads
-// ------------------------------------------------------------------------------------------------------
+// ---- heads ------------------------------------------------------------------------------------------------
 
 __extension__ typedef unsigned __int128 wide_t;
 
@@ -232,8 +230,7 @@ uint32_t host_add_head(struct host *host, const struct head *head)
     return number;
 }
 
-// ---- removal
-// ----------------------------------------------------------------------------------------------------
+// ---- removal ----------------------------------------------------------------------------------------------
 
 static void mark_used(struct host *host, uint32_t level, bool *used)
 {

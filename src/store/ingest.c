@@ -44,8 +44,7 @@ struct address {
     struct name_text type, subtype;
 };
 
-// ---- the host at work
-// -------------------------------------------------------------------------------------------
+// ---- the host at work -------------------------------------------------------------------------------------
 
 static void leave_host(struct batch *b)
 {
@@ -98,8 +97,7 @@ static bool time_is_accepted(struct batch *b, int64_t ts, int64_t frequency_s)
     return false;
 }
 
-// ---- predicted lines
-// --------------------------------------------------------------------------------------------
+// ---- predicted lines --------------------------------------------------------------------------------------
 
 // As lineproto_scan_value_time, but keeps the decimal digits as an integer, which is what series store. At
 // least LINEPROTO_SCAN_MARGIN bytes must be readable at p.
@@ -295,8 +293,7 @@ static void ingest_known(struct batch *b)
     lineproto_advance(b->decoder, (size_t)(p - rest.ptr), lines);
 }
 
-// ---- other lines
-// ------------------------------------------------------------------------------------------------
+// ---- other lines ------------------------------------------------------------------------------------------
 
 static void name_insert(struct name_text *name, size_t at, struct slice text)
 {
@@ -442,8 +439,7 @@ static int ingest_entry(struct batch *b, const struct lineproto_entry *entry, st
     return 0;
 }
 
-// ---- a batch
-// ----------------------------------------------------------------------------------------------------
+// ---- a batch ----------------------------------------------------------------------------------------------
 
 static bool is_wanted(void *ctx, struct slice measurement)
 {

@@ -20,8 +20,7 @@
 #define LINE_MAX_BYTES      ((size_t)64 << 10)
 #define IDLE_SEAL_INTERVALS 16 // an open part without a sample for so many intervals is sealed
 
-// ---- metrics
-// ----------------------------------------------------------------------------------------------------
+// ---- metrics ----------------------------------------------------------------------------------------------
 
 static int compare_metrics(const void *a, const void *b)
 {
@@ -91,8 +90,7 @@ bool store_has_metric(const struct store *store, struct slice metric)
     return hashmap_has(store->metric_names, metric);
 }
 
-// ---- life
-// -------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 static void fill_defaults(struct store_options *o)
 {
@@ -172,8 +170,7 @@ struct time_bounds store_time_bounds(const struct store *store, int64_t now_s, i
                                 .max = now_s + tolerance};
 }
 
-// ---- tree
-// -------------------------------------------------------------------------------------------------------
+// ---- tree -------------------------------------------------------------------------------------------------
 
 static struct cluster *find_cluster(const struct store *store, struct slice name)
 {
@@ -308,8 +305,7 @@ void store_remove_empty(struct store *store, struct slice cluster_name, bool clu
     pthread_rwlock_unlock(&store->tree_lock);
 }
 
-// ---- about itself
-// -----------------------------------------------------------------------------------------------
+// ---- about itself -----------------------------------------------------------------------------------------
 
 static void add_host_stats(struct host *host, struct store_stats *stats)
 {
