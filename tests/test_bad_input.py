@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -162,6 +163,34 @@ def test_backend_database_that_is_none(tmp_path):
         make(folder / "var" / "job.db")
         done = harness.run_program("cc-backend", ["-server", "-demo"], cwd=folder)
         assert done.returncode == 1 and "job.db" in done.stdout + done.stderr, done.stderr
+
+
+# ---- cc-load-generator --------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
+                                    b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", b"nonsense\r\n\r\n", b""],
+                         ids=["status", "half-an-answer", "nonsense", "nothing"])
+def test_load_generator_counts_what_a_server_refuses(answer):
+    def serve(listener):
+        while True:
+            try:
+                s, _ = listener.accept()
+            except OSError:
+                return
+            with s:
+                s.recv(1 << 16)
+                s.sendall(answer)
+                s.shutdown(socket.SHUT_WR)
+                while s.recv(1 << 16):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        done = harness.run_program("cc-load-generator", ["-preset", "small-batches", "-nodes", 1, "-steps", 1, "-url",
+                                                         f"http://127.0.0.1:{listener.getsockname()[1]}"])
+    assert done.returncode == 1, done.stderr
+    sent = dict(re.findall(r"(\w+)=(\S+)", done.stdout))
+    assert (sent["samples"], sent["lost_samples"]) == ("0", "30"), done.stdout
 
 
 # ---- a disk that is full: /dev/full ---------------------------------------------------------------------------------------
