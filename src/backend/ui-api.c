@@ -291,17 +291,28 @@ static void write_job_plots(const struct ui_api *ui, const struct plot_request *
     arena_free(&arena);
 }
 
+static bool are_all(const struct json_value *list, enum json_type type)
+{
+    for (size_t i = 0; i < json_count(list); i++) {
+        if (json_type(json_at(list, i)) != type)
+            return false;
+    }
+    return true;
+}
+
 static int parse_plot_request(const struct json_value *root, struct arena *arena, struct plot_request *r,
                               struct error *err)
 {
     const struct json_value *ids = json_get(root, "ids"), *metrics = json_get(root, "metrics");
-    r->points = json_int(json_get(root, "points"), 60);
+    r->points = json_get(root, "points") ? json_int(json_get(root, "points"), 0) : 60;
     if (json_type(ids) != JSON_ARRAY || json_type(metrics) != JSON_ARRAY || json_count(metrics) == 0)
         return error_set(err, ERR_INVALID, "expected {\"ids\":[...],\"metrics\":[...],\"points\":60}");
     if (json_count(ids) > MAX_PLOT_JOBS || json_count(metrics) > MAX_PLOT_METRICS)
         return error_set(err, ERR_INVALID, "at most %d ids and %d metrics", MAX_PLOT_JOBS, MAX_PLOT_METRICS);
     if (r->points < 2 || r->points > MAX_PLOT_POINTS)
         return error_set(err, ERR_INVALID, "points must be between 2 and %d", MAX_PLOT_POINTS);
+    if (!are_all(ids, JSON_INT) || !are_all(metrics, JSON_STRING))
+        return error_set(err, ERR_INVALID, "ids must be integers and metrics names");
     for (; r->id_count < json_count(ids); r->id_count++)
         r->ids[r->id_count] = json_int(json_at(ids, r->id_count), 0);
     for (; r->metric_count < json_count(metrics); r->metric_count++)
