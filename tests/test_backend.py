@@ -2,12 +2,16 @@
 """cc-backend from outside: bad flags and configuration, bad input, the life of a job through crashes, files and headers."""
 import concurrent.futures
 import gzip
+import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import sqlite3
+import ssl
+import subprocess
 import time
 
 import pytest
@@ -410,6 +414,82 @@ def test_job_plots(server):
         wait_archived(server, 1)
     for bad in ({}, {"ids": [1], "metrics": []}, {"ids": list(range(1000)), "metrics": ["a"]}, {"ids": [1], "metrics": ["a"], "points": 1}):
         assert server.post("/ui/api/job-plots", bad).status == 400
+
+
+# ---- TLS and settings ---------------------------------------------------------------------------------------------------
+
+def make_certificate(folder, name):
+    done = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                           "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", f"/CN={name}",
+                           "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def served_name(port):
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}"], input=b"", capture_output=True, timeout=30)
+    found = re.search(rb"subject=\s*CN\s*=\s*(\S+)", done.stdout)
+    return found and found[1].decode()
+
+
+def tls_main(port, **more):
+    return {"addr": f"127.0.0.1:{port}", "https-cert-file": "cert.pem", "https-key-file": "key.pem", **more}
+
+
+def test_tls(tmp_path):
+    port = harness.free_port()
+    write_site(tmp_path, port, main=tls_main(port))
+    make_certificate(tmp_path, "first")
+    with demo(tmp_path, port) as server:
+        trust = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+        conn = http.client.HTTPSConnection("127.0.0.1", port, context=trust, timeout=30 * harness.SLOW)
+        conn.request("POST", "/api/jobs/start_job/", json.dumps(job(1, int(time.time()) - 10)))
+        assert conn.getresponse().status == 201
+        conn.close()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            server.get("/healthz")  # plain HTTP
+        make_certificate(tmp_path, "second")
+        server.signal(signal.SIGHUP)
+        harness.wait_until(lambda: served_name(port) == "second", what="the new certificate")
+        (tmp_path / "cert.pem").write_text("broken")
+        server.signal(signal.SIGHUP)
+        harness.wait_until(lambda: "reading the certificate again" in server.stderr, what="the error")
+        assert served_name(port) == "second"
+        assert server.stop() == 0
+
+
+def test_tls_with_broken_certificate(tmp_path):
+    port = harness.free_port()
+    write_site(tmp_path, port, main=tls_main(port))
+    make_certificate(tmp_path, "x")
+    for name in ("cert.pem", "key.pem"):
+        whole = (tmp_path / name).read_text()
+        for text in ("broken", ""):
+            (tmp_path / name).write_text(text)
+            done = run(tmp_path, "-server", "-demo")
+            assert done.returncode == 1 and "starting listener" in done.stderr, (name, text, done.stderr)
+        (tmp_path / name).write_text(whole)
+
+
+def test_redirect_of_port_80(tmp_path):
+    """Port 80 is the only fixed port of all tests: without the right to it, or when it is taken, the server says so and serves
+    its own address."""
+    port = harness.free_port()
+    write_site(tmp_path, port, main={"addr": f"127.0.0.1:{port}", "redirect-http-to": "https://example.org/x"})
+    with demo(tmp_path, port) as server:
+        assert server.get("/healthz").status == 200
+        if "redirect of port 80" not in server.stderr:
+            answer = harness.http_request(80, "GET", "/jobs/5?x=y")
+            assert answer.status == 301 and answer.header("Location") == "https://example.org/x"
+
+
+def test_settings_without_effect_are_named(tmp_path):
+    port = harness.free_port()
+    write_site(tmp_path, port, nats={"address": "nats://localhost"}, ui={}, **{
+        "main": {"addr": f"127.0.0.1:{port}", "emission-constant": 400}, "metric-store-external": [{"scope": "*"}]})
+    with demo(tmp_path, port) as server:
+        for name in ("section 'nats'", "section 'ui'", "section 'metric-store-external'", "'main.emission-constant'"):
+            assert server.stderr.count(f"configuration: {name} has no effect in this release") == 1
+        assert server.stderr.count("has no effect") == 4
 
 
 # ---- files and headers ----------------------------------------------------------------------------------------------------
