@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "store/helpers.h"
 #include "store/store-api.h"
 #include "store/value-text.h"
 
@@ -36,6 +37,7 @@ struct store_api {
     struct store *store; // borrowed
     struct store_api_options options;
     struct value_text values;
+    struct helpers helpers; // for large queries
     struct endpoint endpoints[ENDPOINT_COUNT];
 };
 

@@ -14,7 +14,10 @@
 #define QUERY_BODY_MAX ((size_t)64 << 20)
 #define QUERIES_MAX    ((size_t)1 << 20) // in one request, for-all-nodes included
 #define FIRST_PIECE    ((size_t)1 << 20)
-#define NEXT_PIECE     ((size_t)256 << 10)
+#define NEXT_PIECE     ((size_t)512 << 10)
+#define BATCH_MAX      2048              // queries that are shared out at a time
+#define BATCH_WORTH    ((size_t)4 << 20) // scratch memory of the queries left, from which on helpers pay
+#define ALONE_MIN      4                 // queries that are answered alone first
 #define ARENA_MAX      ((size_t)1 << 40) // sizes are bounded by the limits above and by query_max_points
 
 struct query_request {
@@ -28,19 +31,43 @@ struct query_request {
 
 enum answer_phase { PHASE_HEAD, PHASE_ECHO, PHASE_RESULTS, PHASE_DONE };
 
+// What one thread needs for answering: memory for one query, and where its results go.
+struct part {
+    struct arena *scratch;
+    struct buf out;
+    struct error err; // of the query 'failed', where the thread stopped
+    size_t failed;
+};
+
+// Queries [first, first + count) of an answer, shared out one by one in their order. So those taken are the first ones, and
+// all of them are done in the end; what is left when 'limit' bytes are there is for the next batch.
+struct batch {
+    struct query_answer *answer;
+    struct part *parts[HELPERS_MAX + 1]; // NULL: the thread has not been needed yet
+    size_t first, count, limit;
+    bool stop_on_error;
+    atomic_size_t taken, bytes;
+    struct {
+        uint32_t part;
+        size_t offset, len; // result of a query: in the 'out' of its part
+    } made[BATCH_MAX];
+};
+
 // One answer under way; owned by the response once it streams. One thread at a time.
 struct query_answer {
     struct store_api *api;
-    struct arena *arena;   // request, hosts
-    struct arena *scratch; // one query
-    struct json_doc *doc;  // lends the texts of the request
+    struct arena *arena;  // request, hosts
+    struct part *part;    // what the thread that answers needs
+    struct batch *batch;  // NULL until the answer is large enough for helpers
+    struct json_doc *doc; // lends the texts of the request
     struct query_request request;
     struct slice *hosts;
     size_t host_count;
     size_t total; // queries in all
     size_t next;
     enum answer_phase phase;
-    struct buf first; // made before the head was sent
+    size_t alone, alone_bytes; // queries answered without helpers, and the scratch memory that they took
+    struct buf first;          // made before the head was sent
     struct mono_time begin;
 };
 
@@ -308,16 +335,16 @@ static void append_entry(const struct store_api *api, struct buf *out, const str
     buf_append_byte(out, '}');
 }
 
-static int append_result(struct query_answer *answer, const struct store_query *query, struct buf *out,
-                         struct error *err)
+static int append_result(const struct query_answer *answer, struct arena *scratch,
+                         const struct store_query *query, struct buf *out, struct error *err)
 {
     struct store_series *entries = NULL, failed = {0};
     const struct store_query_range *range = &answer->request.range;
     struct error query_err = ERROR_INIT;
     size_t count = 0;
 
-    arena_clear(answer->scratch);
-    int rc = store_query_run(answer->api->store, query, range, answer->scratch, &entries, &count, &query_err);
+    arena_clear(scratch);
+    int rc = store_query_run(answer->api->store, query, range, scratch, &entries, &count, &query_err);
     if (rc < 0 && err) { // the head is not sent yet
         *err = query_err;
         return rc;
@@ -370,7 +397,129 @@ static int append_next_result(struct query_answer *answer, struct buf *out, stru
     if (answer->next)
         buf_append_byte(out, ',');
     struct store_query query = query_at(answer, answer->next++);
-    return append_result(answer, &query, out, err);
+    int rc = append_result(answer, answer->part->scratch, &query, out, err);
+    answer->alone_bytes += arena_used_bytes(answer->part->scratch);
+    answer->alone++;
+    return rc;
+}
+
+// ---- with helpers --------------------------------------------------------------------------------
+
+static struct part *part_new(void)
+{
+    struct part *part = NEW(struct part);
+
+    part->scratch = arena_new(ARENA_MAX);
+    buf_init(&part->out, BUF_MAX_DEFAULT);
+    part->failed = SIZE_MAX;
+    return part;
+}
+
+static void part_free(struct part **part)
+{
+    if (!*part)
+        return;
+    arena_free(&(*part)->scratch);
+    buf_release(&(*part)->out);
+    mem_free(*part);
+    *part = NULL;
+}
+
+static void batch_free(struct batch **batch)
+{
+    for (size_t i = 1; *batch && i <= HELPERS_MAX; i++) // the first is the answer's own
+        part_free(&(*batch)->parts[i]);
+    mem_free(*batch);
+    *batch = NULL;
+}
+
+// Whether the queries left are so much work that threads pay. The memory that the ones before took tells: plans of many
+// series that are summed, and values.
+static bool is_worth_helpers(const struct query_answer *answer)
+{
+    size_t left = answer->total - answer->next;
+
+    return left > 1 && answer->alone >= ALONE_MIN &&
+           answer->alone_bytes / answer->alone >= BATCH_WORTH / left;
+}
+
+static void work_on_batch(void *ctx, size_t worker)
+{
+    struct batch *batch = ctx;
+
+    if (!batch->parts[worker])
+        batch->parts[worker] = part_new();
+    struct part *part = batch->parts[worker];
+    while (atomic_load_explicit(&batch->bytes, memory_order_relaxed) < batch->limit) {
+        size_t i = atomic_fetch_add_explicit(&batch->taken, 1, memory_order_relaxed), at = part->out.len;
+        if (i >= batch->count)
+            return;
+        struct store_query query = query_at(batch->answer, batch->first + i);
+        if (append_result(batch->answer, part->scratch, &query, &part->out,
+                          batch->stop_on_error ? &part->err : NULL) < 0) {
+            part->failed = i;
+            atomic_store_explicit(&batch->bytes, batch->limit, memory_order_relaxed);
+            return;
+        }
+        batch->made[i].part = (uint32_t)worker;
+        batch->made[i].offset = at;
+        batch->made[i].len = part->out.len - at;
+        atomic_fetch_add_explicit(&batch->bytes, part->out.len - at, memory_order_relaxed);
+    }
+}
+
+static void batch_prepare(struct query_answer *answer, size_t limit, bool stop_on_error)
+{
+    if (!answer->batch) {
+        answer->batch = NEW(struct batch);
+        answer->batch->answer = answer;
+        answer->batch->parts[0] = answer->part;
+    }
+    struct batch *batch = answer->batch;
+    for (size_t i = 0; i <= HELPERS_MAX && batch->parts[i]; i++)
+        buf_clear(&batch->parts[i]->out);
+    batch->first = answer->next;
+    batch->count = MIN(answer->total - answer->next, (size_t)BATCH_MAX);
+    batch->limit = limit;
+    batch->stop_on_error = stop_on_error;
+    atomic_store_explicit(&batch->taken, 0, memory_order_relaxed);
+    atomic_store_explicit(&batch->bytes, 0, memory_order_relaxed);
+}
+
+// The error that one thread alone would have met first.
+static int batch_check(const struct batch *batch, struct error *err)
+{
+    const struct part *first = batch->parts[0];
+
+    for (size_t i = 0; i <= HELPERS_MAX && batch->parts[i]; i++) {
+        if (buf_failed(&batch->parts[i]->out))
+            return error_set(err, ERR_LIMIT, "the answer is too large");
+        if (batch->parts[i]->failed < first->failed)
+            first = batch->parts[i];
+    }
+    if (first->failed == SIZE_MAX)
+        return 0;
+    *err = first->err;
+    return first->err.code;
+}
+
+// At least one result, about 'limit' bytes of them.
+static int append_batch(struct query_answer *answer, struct buf *out, size_t limit, struct error *err)
+{
+    batch_prepare(answer, MAX(limit, (size_t)1), err != NULL);
+    struct batch *batch = answer->batch;
+    helpers_run(&answer->api->helpers, work_on_batch, batch);
+    int rc = batch_check(batch, err);
+    if (rc < 0)
+        return rc;
+    size_t done = MIN(atomic_load_explicit(&batch->taken, memory_order_relaxed), batch->count);
+    for (size_t i = 0; i < done; i++) {
+        if (answer->next++)
+            buf_append_byte(out, ',');
+        buf_append(out, batch->parts[batch->made[i].part]->out.ptr + batch->made[i].offset,
+                   batch->made[i].len);
+    }
+    return 0;
 }
 
 // Makes the answer until it is done or *out has 'limit' bytes. err: as append_result.
@@ -383,6 +532,8 @@ static int produce(struct query_answer *answer, struct buf *out, size_t limit, s
             append_head(answer, out);
         else if (answer->phase == PHASE_ECHO)
             append_echo(answer, out);
+        else if (is_worth_helpers(answer))
+            rc = append_batch(answer, out, limit - out->len, err);
         else
             rc = append_next_result(answer, out, err);
     }
@@ -399,7 +550,8 @@ static void answer_free(void *ctx)
 
     json_doc_free(&answer->doc);
     arena_free(&answer->arena);
-    arena_free(&answer->scratch);
+    batch_free(&answer->batch);
+    part_free(&answer->part);
     buf_release(&answer->first);
     mem_free(answer);
 }
@@ -452,7 +604,7 @@ static struct query_answer *answer_new(struct store_api *api)
     answer->api = api;
     answer->begin = clock_mono();
     answer->arena = arena_new(ARENA_MAX);
-    answer->scratch = arena_new(ARENA_MAX);
+    answer->part = part_new();
     buf_init(&answer->first, BUF_MAX_DEFAULT);
     return answer;
 }

@@ -386,6 +386,7 @@ struct store_api *store_api_new(struct store *store, const struct store_api_opti
     api->store = store;
     api->options = *options;
     value_text_init(&api->values);
+    helpers_init(&api->helpers);
     for (size_t i = 0; i < ENDPOINT_COUNT; i++) {
         api->endpoints[i].api = api;
         api->endpoints[i].path = endpoint_table[i].path;

@@ -6,7 +6,8 @@
 // store and the guard's context are borrowed and must outlive the api.
 //
 // Error answers are {"status":"<status text>","error":"<message>"} and a newline. Answers of queries beyond 1
-// MiB are streamed, so that a query over a whole cluster needs memory for one query at a time only.
+// MiB are streamed, so that a query over a whole cluster needs memory for one query a thread only. Large
+// answers are made by several threads (helpers.h), each api has one less than the machine has processors; the text is the same.
 #ifndef STORE_STORE_API_H
 #define STORE_STORE_API_H
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "net/http-request-test.h"
-#include "store/store-api.h"
+#include "store/store-api-private.h"
 
 // The time of these tests; a clock jump is a change of it.
 static int64_t test_now_s(void)
@@ -313,22 +313,32 @@ static void test_ms_27_one_content_type(void **state)
     fixture_release(&f);
 }
 
+#define BULK_HOSTS 200
+#define LONG_HOST  20 // has one value more than the others
+
+static void write_bulk(struct fixture *f)
+{
+    struct buf body;
+
+    buf_init(&body, BUF_MAX_DEFAULT);
+    for (int host = 0; host < BULK_HOSTS; host++)
+        for (int i = 0; i < 1000 + (host == LONG_HOST); i++)
+            buf_printf(&body, "tick,cluster=c,hostname=h%03d value=%d.5 %d\n", host, i, 1699999000 + i);
+    check(f, "POST", "/api/write", buf_cstr(&body), 200, "");
+    buf_release(&body);
+}
+
 // Answers beyond a MiB come in pieces and are the same text.
 static void test_big_answer_is_streamed(void **state)
 {
     struct fixture f;
     struct test_exchange x;
-    struct buf body, got;
+    struct buf got;
     size_t pieces;
 
     (void)state;
     fixture_init(&f, test_now_s, 0, NULL);
-    buf_init(&body, BUF_MAX_DEFAULT);
-    for (int host = 0; host < 200; host++)
-        for (int i = 0; i < 1000; i++)
-            buf_printf(&body, "tick,cluster=c,hostname=h%03d value=%d.5 %d\n", host, i, 1699999000 + i);
-    check(&f, "POST", "/api/write", buf_cstr(&body), 200, "");
-    buf_release(&body);
+    write_bulk(&f);
     test_exchange_init(
         &x, "GET", "/api/query",
         "{\"cluster\":\"c\",\"from\":1699999000,\"to\":1700000000,\"for-all-nodes\":[\"tick\"]}");
@@ -347,6 +357,55 @@ static void test_big_answer_is_streamed(void **state)
     buf_release(&got);
     test_exchange_release(&x);
     fixture_release(&f);
+}
+
+static void read_answer(struct fixture *f, const char *query, size_t idle, int status, struct buf *ret)
+{
+    struct test_exchange x;
+    size_t pieces;
+
+    atomic_store(&f->api->helpers.idle, idle);
+    test_exchange_init(&x, "POST", "/api/query", query);
+    http_router_dispatch(f->router, &x.req, &x.resp);
+    assert_int_equal(x.resp.status, status);
+    read_body(&x.resp, ret, &pieces);
+    test_exchange_release(&x);
+    assert_int_equal(f->api->helpers.idle, idle);
+}
+
+// One thread and several give the same text, also an error of a query in the middle.
+static void test_helpers_change_nothing(void **state)
+{
+    static const struct {
+        const char *what, *to;
+        size_t max_points;
+        int status;
+    } cases[] = {
+        {"data", "1700000000", 0, 200},
+        {"values", "1700000001", 1000, 400},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture f;
+        struct buf alone, helped;
+        char request[256];
+
+        fixture_init(&f, test_now_s, cases[i].max_points, NULL);
+        write_bulk(&f);
+        (void)snprintf(request, sizeof(request),
+                       "{\"cluster\":\"c\",\"from\":1699999000,\"to\":%s,\"for-all-nodes\":[\"tick\","
+                       "\"tick\",\"tick\",\"none\"]}",
+                       cases[i].to);
+        read_answer(&f, request, 0, cases[i].status, &alone);
+        read_answer(&f, request, 3, cases[i].status, &helped);
+        if (!slice_eq(buf_slice(&alone), buf_slice(&helped)))
+            fail_msg("%s: alone %zu bytes, helped %zu: %.200s", cases[i].what, alone.len, helped.len,
+                     buf_cstr(&helped));
+        buf_release(&alone);
+        buf_release(&helped);
+        fixture_release(&f);
+    }
 }
 
 static void test_guard_comes_first(void **state)
@@ -429,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_ms_26_free_makes_no_levels),
         cmocka_unit_test(test_ms_27_one_content_type),
         cmocka_unit_test(test_big_answer_is_streamed),
+        cmocka_unit_test(test_helpers_change_nothing),
         cmocka_unit_test(test_guard_comes_first),
         cmocka_unit_test(test_clock_jumps),
         cmocka_unit_test(test_metrics_page),
