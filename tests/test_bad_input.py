@@ -126,6 +126,18 @@ def test_backend_stop_as_running_is_refused(backend):
     assert backend.get("/api/jobs/1").json["Meta"]["monitoringStatus"] == 1
 
 
+def test_backend_without_resolutions(tmp_path):
+    """UPSTREAM DEFECT backend.md 4.5.2: an empty list crashed the answer; it is as good as none."""
+    port = harness.free_port()
+    backend_site(tmp_path, port, main={"addr": f"127.0.0.1:{port}", "resampling": {"trigger": 30, "resolutions": []}})
+    with harness.Program("cc-backend", ["-server", "-demo"], cwd=tmp_path, port=port) as backend:
+        begin = int(time.time()) // 60 * 60 - 300
+        assert backend.wait_ready().post("/api/jobs/start_job/", job(1, begin)).status == 201
+        assert backend.post("/api/write?cluster=alpha", f"cpu_load,hostname=a01 value=1 {begin}\n").status == 200
+        answer = backend.post("/api/jobs/1", ["cpu_load"])
+        assert answer.status == 200 and answer.json["Data"][0]["metric"]["timestep"] == 60, answer.text
+
+
 def test_backend_with_clocks_that_disagree(backend):
     """A job that starts in the future of the server, one that ends before it began, and one of 1970."""
     now = int(time.time())

@@ -119,6 +119,21 @@ static void test_backend_2_6_submit_time_and_memory(void **state)
     test_site_close(&s);
 }
 
+// Spec 2.6: the number of a deleted job is not given to the next one, as addresses and caches would then show another.
+static void test_backend_2_6_ids_are_not_used_again(void **state)
+{
+    struct test_site s;
+    int64_t first, second;
+    struct error err = ERROR_INIT;
+    (void)state;
+    test_site_open(&s);
+    MUST(start_simple(&s, 1, 0, &first, &err), err);
+    test_exec(&s, "DELETE FROM job");
+    MUST(start_simple(&s, 1, 0, &second, &err), err);
+    assert_true(second > first);
+    test_site_close(&s);
+}
+
 static void test_stop_checks(void **state)
 {
     struct test_site s;
@@ -461,6 +476,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_start_checks),
                                        cmocka_unit_test(test_backend_4_4_1_duplicates),
                                        cmocka_unit_test(test_backend_2_6_submit_time_and_memory),
+                                       cmocka_unit_test(test_backend_2_6_ids_are_not_used_again),
                                        cmocka_unit_test(test_stop_checks),
                                        cmocka_unit_test(test_backend_4_4_2_stop_as_running),
                                        cmocka_unit_test(test_backend_4_4_2_stop_prefers_running),
