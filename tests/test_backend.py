@@ -373,6 +373,17 @@ def test_info_lists_nodes(server):
     assert abs(nodes["a02"]["lastSeen"] - (begin + 60)) <= 60
 
 
+def test_simulated_clusters_are_labelled(tmp_path):
+    port = harness.free_port()
+    write_site(tmp_path, port)
+    done = harness.run_program("cc-load-generator", ["-cluster", "made-up", "-nodes", "2", "-write-archive", "var/job-archive"],
+                               cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with demo(tmp_path, port) as server:
+        labels = {c["name"]: c["simulated"] for c in server.get("/ui/api/info").json["clusters"]}
+        assert labels["made-up"] is True and labels["alpha"] is False
+
+
 def test_job_list_filters_and_order(server):
     now = int(time.time())
     for i, (user, name) in enumerate([("ann", "alpha run"), ("bob", "100%_sure"), ("ann", "other")]):
