@@ -219,14 +219,17 @@ def test_collector_with_a_full_disk_behind_standard_output(tmp_path):
 
 
 @pytest.mark.parametrize("name, args", [
-    ("cc-metric-store", ["-print-config"]), ("cc-metric-collector", ["-print-config"]),
+    ("cc-metric-store", ["-print-config"]), ("cc-metric-collector", ["-print-config"]), ("cc-backend", ["-print-config"]),
     ("cc-load-generator", ["-preset", "small-batches", "-nodes", "1", "-steps", "2", "-dump", "/dev/full"]),
 ])
 def test_output_that_cannot_be_written(tmp_path, name, args):
     store = {"main": {"addr": "127.0.0.1:1"}, "metrics": {"m": {"frequency": 60, "aggregation": None}},
              "metric-store": {"retention-in-memory": "48h", "memory-cap": 1}}
     agent = {"main": {"interval": "1s"}, "router": {}, "sinks": {"o": {"type": "stdout"}}, "collectors": {}}
-    (tmp_path / "config.json").write_text(json.dumps(store if name == "cc-metric-store" else agent))
+    if name == "cc-backend":
+        backend_site(tmp_path, 18080)
+    else:
+        (tmp_path / "config.json").write_text(json.dumps(store if name == "cc-metric-store" else agent))
     with open("/dev/full", "w") as full:
         done = subprocess.run([harness.program(name), *args], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True,
                               timeout=30 * harness.SLOW)

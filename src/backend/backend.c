@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "backend/backend.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -285,7 +286,10 @@ static int check_config(struct program *p)
         printf("%s: configuration is fine, %zu clusters\n", p->options.config,
                cluster_set_count(p->clusters));
     }
-    return 0;
+    if (fflush(stdout) == 0)
+        return 0;
+    log_error("cannot write the configuration: %s", strerror(errno));
+    return 1;
 }
 
 static void warn_config(void *ctx UNUSED, const char *text)
