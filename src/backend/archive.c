@@ -117,8 +117,7 @@ static int job_path(const struct archive *a, const struct job *job, const char *
     return 0;
 }
 
-// ---- writing
-// ------------------------------------------------------------------------------------------------
+// ---- writing ----------------------------------------------------------------------------------------------
 static int write_file(const struct archive *a, const struct job *job, const char *name, struct slice bytes,
                       struct error *err)
 {

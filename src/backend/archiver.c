@@ -36,8 +36,7 @@ struct archiver {
     struct archiver_stats stats;
 };
 
-// ---- one job
-// --------------------------------------------------------------------------------------------------
+// ---- one job ----------------------------------------------------------------------------------------------
 static int load_row(struct archiver *a, int64_t id, struct arena *arena, struct job *job, struct error *err)
 {
     struct sql_conn *conn = sql_take_reader(a->options.pool);
@@ -140,8 +139,7 @@ static void give_up(struct archiver *a, int64_t id, const struct error *cause)
     arena_free(&arena);
 }
 
-// ---- queue
-// ------------------------------------------------------------------------------------------------------
+// ---- queue ------------------------------------------------------------------------------------------------
 // A binary heap by due time; equal times leave in order of ids, so that what was stopped first is archived first.
 static bool is_before(const struct entry *a, const struct entry *b)
 {

@@ -22,8 +22,7 @@ struct auth {
     struct jwt_cache *cache;
 };
 
-// ---- keys
-// ---------------------------------------------------------------------------------------------------
+// ---- keys -------------------------------------------------------------------------------------------------
 static int check_session_key(struct error *err)
 {
     const char *text = getenv("SESSION_KEY");
@@ -104,8 +103,7 @@ bool auth_disabled(const struct auth *auth)
     return auth->disabled;
 }
 
-// ---- requests
-// -----------------------------------------------------------------------------------------------
+// ---- requests ---------------------------------------------------------------------------------------------
 bool user_has_role(const struct user *user, const char *role)
 {
     for (size_t i = 0; i < user->role_count; i++) {
@@ -209,8 +207,7 @@ int auth_check(const struct auth *a, enum route_class class, const struct http_r
     return roles_pass(ret_user) ? 0 : error_set(err, ERR_DENIED, "unauthorized");
 }
 
-// ---- tokens
-// -----------------------------------------------------------------------------------------------------
+// ---- tokens -----------------------------------------------------------------------------------------------
 int auth_sign(const struct auth *a, const struct user *user, int64_t now_s, char **ret_token,
               struct error *err)
 {

@@ -63,8 +63,7 @@ static void print_version(void)
            CC_VERSION, JOB_DB_VERSION, ARCHIVE_VERSION);
 }
 
-// ---- configuration
-// --------------------------------------------------------------------------------------------
+// ---- configuration ----------------------------------------------------------------------------------------
 static void report_config(enum config_channel channel, const struct error *err)
 {
     char text[32];
@@ -153,8 +152,7 @@ static int load_store_section(struct program *p)
     return 0;
 }
 
-// ---- database
-// ---------------------------------------------------------------------------------------------------
+// ---- database ---------------------------------------------------------------------------------------------
 static int open_pool(struct program *p, struct error *err)
 {
     const struct config_main *m = &p->config->main;
@@ -243,8 +241,7 @@ static int print_token(struct program *p)
     return rc ? 1 : 0;
 }
 
-// ---- the order of a start (spec 1.4)
-// ------------------------------------------------------------------------------
+// ---- the order of a start (spec 1.4) ----------------------------------------------------------------------
 static int run_server(struct program *p)
 {
     struct error err = ERROR_INIT;

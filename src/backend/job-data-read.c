@@ -48,8 +48,7 @@ static bool take(struct scanner *s, char c)
     return true;
 }
 
-// ---- strings
-// ------------------------------------------------------------------------------------------------
+// ---- strings ----------------------------------------------------------------------------------------------
 static void append_utf8(struct buf *out, unsigned c)
 {
     if (c < 0x80) {
@@ -150,8 +149,7 @@ static int take_string(struct scanner *s, struct slice *ret)
     return buf_failed(&s->text) ? damaged(s, "string is too long") : 0;
 }
 
-// ---- numbers and unknown values
-// ---------------------------------------------------------------------------------
+// ---- numbers and unknown values ---------------------------------------------------------------------------
 static bool take_word(struct scanner *s, const char *word)
 {
     size_t n = strlen(word);

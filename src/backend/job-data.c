@@ -159,8 +159,7 @@ int job_data_resample(struct job_data *data, int64_t step_s, size_t minimum_poin
     return 0;
 }
 
-// ---- JSON
-// ---------------------------------------------------------------------------------------------------
+// ---- JSON -------------------------------------------------------------------------------------------------
 static void write_values(struct json_writer *w, const double *data, size_t count, bool single)
 {
     if (!data && count == 0 && !single) {

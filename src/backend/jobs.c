@@ -8,8 +8,7 @@
 
 #define STATS_MIN_SERIES 8
 
-// ---- start
-// --------------------------------------------------------------------------------------------------
+// ---- start ------------------------------------------------------------------------------------------------
 static bool is_sharing(struct slice shared)
 {
     return slice_eq_cstr(shared, "none") || slice_eq_cstr(shared, "single_user") ||
@@ -92,8 +91,7 @@ int jobs_start(const struct jobs *jobs, struct job *job, struct error *err)
     return 0;
 }
 
-// ---- stop
-// -----------------------------------------------------------------------------------------------------
+// ---- stop -------------------------------------------------------------------------------------------------
 struct stop_ctx {
     const struct job_stop *stop;
     struct arena *arena;
@@ -158,8 +156,7 @@ int jobs_stop(const struct jobs *jobs, const struct job_stop *stop, struct arena
     return 0;
 }
 
-// ---- reading
-// --------------------------------------------------------------------------------------------------
+// ---- reading ----------------------------------------------------------------------------------------------
 int jobs_get(const struct jobs *jobs, int64_t id, struct arena *arena, struct job *ret, struct error *err)
 {
     struct sql_conn *conn = sql_take_reader(jobs->pool);

@@ -10,8 +10,7 @@
 #include "base/strnum.h"
 #include "codec/json-writer.h"
 
-// ---- the description
-// ----------------------------------------------------------------------------------------
+// ---- the description --------------------------------------------------------------------------------------
 static void put_text(struct json_writer *w, const char *key, const char *text)
 {
     json_write_key(w, key);
@@ -257,8 +256,7 @@ static void get_clusters(void *ctx, struct http_request *req, const struct user 
     rest_json(resp, 200);
 }
 
-// ---- used nodes
-// -------------------------------------------------------------------------------------------------
+// ---- used nodes -------------------------------------------------------------------------------------------
 struct host_row {
     struct slice cluster, host;
 };

@@ -32,8 +32,7 @@ static void answer_failure(struct http_response *resp, int rc, const struct erro
     rest_error(resp, status, "%s", err->text);
 }
 
-// ---- start and stop
-// -------------------------------------------------------------------------------------------
+// ---- start and stop ---------------------------------------------------------------------------------------
 static void answer_bad_body(struct http_response *resp, const char *what, int rc, const struct error *err)
 {
     rest_error(resp, rc == ERR_LIMIT ? 413 : 400, "%s failed: %s", what, err->text);
@@ -181,8 +180,7 @@ static void stop_job(void *ctx, struct http_request *req, const struct user *use
     rest_json(resp, 200);
 }
 
-// ---- list
-// -----------------------------------------------------------------------------------------------------
+// ---- list -------------------------------------------------------------------------------------------------
 static const char *take_start_time(struct job_filter *f, struct slice value)
 {
     struct slice rest = value, from = slice_split(&rest, '-');
@@ -302,8 +300,7 @@ static void list_jobs(void *ctx, struct http_request *req, const struct user *us
     rest_json(resp, 200);
 }
 
-// ---- one job
-// ----------------------------------------------------------------------------------------------------
+// ---- one job ----------------------------------------------------------------------------------------------
 static bool find_job(const struct rest_jobs *rest, struct http_request *req, struct job *ret,
                      struct http_response *resp)
 {
@@ -470,8 +467,7 @@ static void post_job(void *ctx, struct http_request *req, const struct user *use
     arena_free(&arena);
 }
 
-// ---- metrics of a job
-// -----------------------------------------------------------------------------------------
+// ---- metrics of a job -------------------------------------------------------------------------------------
 #define MAX_SCOPES  16
 #define MAX_METRICS 512
 

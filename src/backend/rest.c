@@ -19,8 +19,7 @@ struct rest {
     void *pages_ctx;
 };
 
-// ---- bodies
-// -------------------------------------------------------------------------------------------------
+// ---- bodies -----------------------------------------------------------------------------------------------
 void rest_json(struct http_response *resp, int status)
 {
     resp->status = status;
@@ -75,8 +74,7 @@ static void refuse(struct http_response *resp, int status, const char *reason, c
     rest_json(resp, status);
 }
 
-// ---- headers
-// ------------------------------------------------------------------------------------------------
+// ---- headers ----------------------------------------------------------------------------------------------
 void rest_set_security_headers(const struct http_request *req, struct http_response *resp)
 {
     const char *proto = http_header(req, "X-Forwarded-Proto");
@@ -142,8 +140,7 @@ static void answer_preflight(const struct http_request *req, struct http_respons
         http_set_header(resp, "Access-Control-Allow-Headers", allowed);
 }
 
-// ---- routes
-// -------------------------------------------------------------------------------------------------
+// ---- routes -----------------------------------------------------------------------------------------------
 static bool is_api_path(struct slice path)
 {
     static const char *const prefixes[] = {"/api/", "/userapi/", "/frontend/", "/config/", "/ui/api/"};

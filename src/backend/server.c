@@ -95,8 +95,7 @@ static void log_refused(void *ctx UNUSED, const char *endpoint, const char *peer
     log_debug("%s from %s: %s", endpoint, peer, text);
 }
 
-// ---- jobs
-// ---------------------------------------------------------------------------------------------------
+// ---- jobs -------------------------------------------------------------------------------------------------
 static int drain_op(void *ctx, struct sql_conn *conn, struct error *err)
 {
     int64_t *moved_kept = ctx;
@@ -133,8 +132,7 @@ static int open_jobs(struct server *s, struct error *err)
     return 0;
 }
 
-// ---- HTTP
-// -----------------------------------------------------------------------------------------------------
+// ---- HTTP -------------------------------------------------------------------------------------------------
 static void mount(struct server *s)
 {
     s->router = http_router_new();
@@ -203,8 +201,7 @@ static int listen_http(struct server *s, struct error *err)
     return rc ? error_prefix(err, "dropping privileges") : 0;
 }
 
-// ---- life
-// -------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 static int start(struct server *s, struct error *err)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};

@@ -92,8 +92,7 @@ static int one_job(struct sql_stmt *stmt, struct arena *arena, struct job *ret, 
     return rc;
 }
 
-// ---- changes
-// ------------------------------------------------------------------------------------------------
+// ---- changes ----------------------------------------------------------------------------------------------
 static void bind_buf(struct sql_stmt *stmt, int index, struct buf *text)
 {
     sql_bind_text(stmt, index, buf_slice(text));
@@ -289,8 +288,7 @@ int sql_job_drain_cache(struct sql_conn *conn, int64_t *ret_moved, int64_t *ret_
     }
 }
 
-// ---- reading
-// ------------------------------------------------------------------------------------------------
+// ---- reading ----------------------------------------------------------------------------------------------
 int sql_job_get(struct sql_conn *conn, int64_t id, struct arena *arena, struct job *ret, struct error *err)
 {
     struct sql_stmt *stmt = NULL;
@@ -359,8 +357,7 @@ int sql_job_waiting(struct sql_conn *conn, int64_t after, size_t max, int64_t *r
     return rc < 0 ? rc : 0;
 }
 
-// ---- lists
-// ----------------------------------------------------------------------------------------------------
+// ---- lists ------------------------------------------------------------------------------------------------
 // Conditions are collected as text with one parameter each.
 struct where {
     struct buf sql;

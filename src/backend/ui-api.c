@@ -14,8 +14,7 @@
 #define MAX_PLOT_POINTS  2000
 #define MAX_PLOT_METRICS 64
 
-// ---- info
-// -----------------------------------------------------------------------------------------------------
+// ---- info -------------------------------------------------------------------------------------------------
 struct node_list {
     struct arena *arena;
     const struct cluster *cluster;
@@ -132,8 +131,7 @@ static void get_info(void *ctx, struct http_request *req, const struct user *use
     }
 }
 
-// ---- jobs
-// -------------------------------------------------------------------------------------------------------
+// ---- jobs -------------------------------------------------------------------------------------------------
 static const char *const sort_names[] = {[JOB_SORT_START_TIME] = "startTime",
                                          [JOB_SORT_DURATION] = "duration",
                                          [JOB_SORT_NUM_NODES] = "numNodes",
@@ -190,8 +188,7 @@ static void get_jobs(void *ctx, struct http_request *req, const struct user *use
     rest_json(resp, 200);
 }
 
-// ---- small plots
-// --------------------------------------------------------------------------------------------------
+// ---- small plots ------------------------------------------------------------------------------------------
 struct plot {
     size_t points, width; // steps per point
     double *sum, *min, *max;

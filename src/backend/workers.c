@@ -27,8 +27,7 @@ struct workers {
     bool closing;
 };
 
-// ---- durations
-// ----------------------------------------------------------------------------------------------
+// ---- durations --------------------------------------------------------------------------------------------
 static int durations_op(void *ctx, struct sql_conn *conn, struct error *err)
 {
     return sql_job_update_durations(conn, *(const int64_t *)ctx, err);
@@ -40,8 +39,7 @@ int workers_update_durations(const struct jobs *jobs, struct error *err)
     return job_writer_do(jobs->writer, durations_op, &now, err);
 }
 
-// ---- footprints
-// -----------------------------------------------------------------------------------------------
+// ---- footprints -------------------------------------------------------------------------------------------
 struct footprint_batch {
     struct job *rows;
     size_t count;
@@ -106,8 +104,7 @@ int workers_update_footprints(const struct jobs *jobs, int64_t *ret_updated, str
     return rc;
 }
 
-// ---- retention
-// ------------------------------------------------------------------------------------------------
+// ---- retention --------------------------------------------------------------------------------------------
 struct used_hosts {
     struct hashmap *seen;
 };
@@ -160,8 +157,7 @@ static void hold_cap(const struct jobs *jobs)
                  report.bytes_before, report.freed_chunks, report.bytes_after, report.kept_s);
 }
 
-// ---- the thread
-// -----------------------------------------------------------------------------------------------
+// ---- the thread -------------------------------------------------------------------------------------------
 static void run_worker(struct workers *w, enum worker_kind kind)
 {
     struct error err = ERROR_INIT;

@@ -76,8 +76,7 @@ void block_stats_add_values(struct block_stats *total, const double *values, siz
     total->valid += valid;
 }
 
-// ---- decoding to codes
-// ----------------------------------------------------------------------------------------
+// ---- decoding to codes ------------------------------------------------------------------------------------
 
 static uint32_t load_code(const uint8_t *bytes, unsigned width)
 {
@@ -131,8 +130,7 @@ static void expand_deltas(const struct block *b, int64_t *m)
                          steps[i - 1]); // no overflow in sound blocks
 }
 
-// ---- decoding to values
-// ---------------------------------------------------------------------------------------
+// ---- decoding to values -----------------------------------------------------------------------------------
 
 void block_decode_decimals(const struct block *block, int64_t *out)
 {

@@ -37,8 +37,7 @@ struct job {
     size_t entry_count;
 };
 
-// ---- selectors
-// --------------------------------------------------------------------------------------------------
+// ---- selectors --------------------------------------------------------------------------------------------
 
 static size_t selector_count(const struct store_query *q)
 {
@@ -135,8 +134,7 @@ static void select_series(struct job *job, size_t selector)
         select_component(job, selector / subs, selector % subs);
 }
 
-// ---- common grid
-// ------------------------------------------------------------------------------------------------
+// ---- common grid ------------------------------------------------------------------------------------------
 
 // Contributors that have nothing in the range are left out; the others are read from the latest start to the earliest
 // end, whatever their order (MS-18).
@@ -189,8 +187,7 @@ static bool plan_selection(struct job *job, size_t selector, struct selection *s
     return true;
 }
 
-// ---- values
-// -----------------------------------------------------------------------------------------------------
+// ---- values -----------------------------------------------------------------------------------------------
 
 static int decode_selection(struct job *job, const struct selection *sel, double *out, struct error *err)
 {
@@ -307,8 +304,7 @@ static int make_entry(struct job *job, const struct selection *sel, struct store
     return 0;
 }
 
-// ---- a query
-// ----------------------------------------------------------------------------------------------------
+// ---- a query ----------------------------------------------------------------------------------------------
 
 static void all_errors(struct job *job, size_t count, const char *text)
 {

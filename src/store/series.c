@@ -20,8 +20,7 @@ static double value_of(const struct series_value *value)
     return value->decimal ? (double)value->m / block_power_of_ten(value->scale) : value->wide;
 }
 
-// ---- open part
-// --------------------------------------------------------------------------------------------------
+// ---- open part --------------------------------------------------------------------------------------------
 
 static size_t open_item_bytes(const struct series *s)
 {
@@ -151,8 +150,7 @@ static struct block *open_encode(const struct series *s)
     return block_encode_decimals(m, open_count(s), s->open_scale);
 }
 
-// ---- pieces
-// -----------------------------------------------------------------------------------------------------
+// ---- pieces -----------------------------------------------------------------------------------------------
 
 static size_t piece_count(const struct series *s)
 {
@@ -292,8 +290,7 @@ static void merge_newest(struct series *s, const struct series_env *env)
     pieces_remove(s, env, first + 1, end);
 }
 
-// ---- segments
-// ---------------------------------------------------------------------------------------------------
+// ---- segments ---------------------------------------------------------------------------------------------
 
 static bool newest_is_separate(const struct series *s)
 {
@@ -346,8 +343,7 @@ bool series_is_empty(const struct series *s)
     return s->len == 0 && piece_count(s) == 0;
 }
 
-// ---- late samples
-// -----------------------------------------------------------------------------------------------
+// ---- late samples -----------------------------------------------------------------------------------------
 
 // Changes one value of a sealed piece; 'bin' may lie behind its end (the bins between become gaps).
 static void piece_set(struct piece *piece, const struct series_env *env, size_t bin, double v)
@@ -428,8 +424,7 @@ static void write_late(struct series *s, const struct series_env *env, int64_t t
         write_in_front(s, env, &next, ts, value_of(value));
 }
 
-// ---- writing
-// ----------------------------------------------------------------------------------------------------
+// ---- writing ----------------------------------------------------------------------------------------------
 
 struct series_value series_value_of(double v)
 {

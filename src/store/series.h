@@ -103,8 +103,7 @@ size_t series_free_before(struct series *s, const struct series_env *env, int64_
 // Seals what is full or idle: the open part of a series without a sample since 'idle_before' becomes a piece.
 void series_seal_idle(struct series *s, const struct series_env *env, int64_t idle_before);
 
-// ---- segments, for debug and health
-// ---------------------------------------------------------------------------
+// ---- segments, for debug and health -----------------------------------------------------------------------
 struct segment {
     int64_t start;
     size_t len, cap;
@@ -115,8 +114,7 @@ struct segment {
 bool series_next_segment(const struct series *s, size_t *position, struct segment *ret);
 bool series_newest_segment(const struct series *s, struct segment *ret);
 
-// ---- reading
-// --------------------------------------------------------------------------------------------------
+// ---- reading ----------------------------------------------------------------------------------------------
 enum run_kind { RUN_GAP, RUN_BLOCK, RUN_NARROW, RUN_WIDE };
 
 struct series_run {
