@@ -51,7 +51,7 @@ int strnum_parse_i64(struct slice text, int64_t *ret, struct error *err)
 {
     bool negative = text.len && text.ptr[0] == '-';
     bool sign = negative || (text.len && text.ptr[0] == '+');
-    uint64_t magnitude;
+    uint64_t magnitude = 0;
 
     int rc = parse_digits(slice_skip(text, sign), 10, text, &magnitude, err);
     if (rc < 0)
