@@ -332,8 +332,8 @@ static void test_document(void **state)
     settings_document(table, "main.", &out);
     struct slice text = buf_slice(&out);
     static const char *const rows[] = {
-        "| Key | Type | Default | Meaning |\n|---|---|---|---|\n| `main.addr` | string | required | listen "
-        "address |\n",
+        ("| Key | Type | Default | Meaning |\n|---|---|---|---|\n| `main.addr` | string | required | listen "
+         "address |\n"),
         "\n| `main.mode` | string | `delete` | what to do; one of `archive`, `delete` |\n",
         "\n| `main.num-workers` | integer | `4` | threads; takes effect on reload |\n",
         "\n| `main.checkpoints.directory` | string | `./cp` | where snapshots go |\n",
@@ -454,7 +454,7 @@ static void test_the_same_section_twice(void **state)
     write_file(dir, "main.json", "{\"main\": {\"a\": 1}, \"main-file\": \"good.json\"}");
     write_file(dir, "good.json", "{\"a\": 1}");
     if (load(dir, "main.json", &file, &err) < 0)
-        fail_msg("good.json", err.text);
+        fail_msg("good.json: %s", err.text);
     assert_int_equal(settings_section_count(file), 1);
     settings_free(&file);
 }

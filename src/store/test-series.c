@@ -277,7 +277,7 @@ static void test_open_part_changes_form(void **state)
     (void)state;
     static const double values[] = {
         1,     0.5,        1234567.125, -0.001,    16777217, 123456789.123, 3e9,
-        1e300, 2147483648, -1e-300,     0.1 + 0.2, NAN,      1.0 / 3.0,     9007199254740993};
+        1e300, 2147483648, -1e-300,     0.1 + 0.2, NAN,      1.0 / 3.0,     9007199254740993.0};
     size_t count = sizeof(values) / sizeof(values[0]);
     for (size_t first = 0; first < count; first++) {
         struct fixture *f = fixture_new(10);
