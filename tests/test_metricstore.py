@@ -327,7 +327,7 @@ def test_half_closed_connection_is_answered(store):
 
 def test_ms_14_client_that_dies_in_the_body(store):
     """Whole lines are kept; the line that was cut is not, whatever it looks like."""
-    polls = metrics_page(store)["cc_http_requests_total"]
+    polls = wait_until(lambda: metrics_page(store)["cc_http_requests_total"], what="the counters")
 
     def head_seen():
         nonlocal polls

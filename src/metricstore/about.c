@@ -58,11 +58,13 @@ static void write_process(const struct about *about, struct buf *out)
         (double)about->started.ns / 1e9);
 }
 
+// server: NULL in the moment between the first connection and the end of the start; then all counts are 0.
 static void write_http(const struct http_server *server, struct buf *out)
 {
     struct http_server_stats stats = {0};
 
-    http_server_stats(server, &stats);
+    if (server)
+        http_server_stats(server, &stats);
     family(out, "cc_http_requests", "counter", "Requests received.", stats.requests);
     family(out, "cc_http_responses_4xx", "counter", "Answers with a status of 400 to 499.",
            stats.responses_4xx);
@@ -86,8 +88,7 @@ void about_handler(void *ctx, struct http_request *req, struct http_response *re
 
     (void)req;
     write_process(about, &resp->body);
-    if (server)
-        write_http(server, &resp->body);
+    write_http(server, &resp->body);
     if (keeper)
         keeper_stats(keeper, &stats);
     family(&resp->body, "cc_retention_runs", "counter", "Retention runs.", stats.runs);
