@@ -19,7 +19,7 @@
 
 struct options {
     const char *config, *loglevel, *jwt;
-    bool server, version, logdate, init, migrate_db, print_config, check_config, demo, gops;
+    bool server, version, logdate, init, migrate_db, print_config, check_config, document_config, demo, gops;
 };
 
 #define OPTION(field) offsetof(struct options, field)
@@ -28,6 +28,8 @@ static const struct cmdline_flag flags[] = {
      "read the whole configuration, say whether it can be used, and exit"},
     {"config", CMDLINE_STRING, OPTION(config), "./config.json", "configuration file"},
     {"demo", CMDLINE_BOOL, OPTION(demo), "false", "no login, on this machine only; makes a missing database"},
+    {"document-config", CMDLINE_BOOL, OPTION(document_config), "false",
+     "describe all keys of the configuration, and exit"},
     {"gops", CMDLINE_BOOL, OPTION(gops), "false", "accepted for compatibility, without effect"},
     {"init", CMDLINE_BOOL, OPTION(init), "false",
      "create config.json, .env and var/ in this folder, and exit"},
@@ -289,6 +291,16 @@ static int check_config(struct program *p)
     return 1;
 }
 
+static int document_config(void)
+{
+    struct buf text;
+    buf_init(&text, (size_t)16 << 20);
+    config_document(&text);
+    fputs(buf_cstr(&text), stdout);
+    buf_release(&text);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
 static void warn_config(void *ctx UNUSED, const char *text)
 {
     log_warn("%s", text);
@@ -345,6 +357,8 @@ int backend_main(int argc, char **argv)
         print_version();
         return 0;
     }
+    if (p.options.document_config)
+        return document_config();
     log_init(p.options.loglevel, p.options.logdate);
     if (p.options.server)
         process_prepare_server();

@@ -415,7 +415,7 @@ void config_document(struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
         buf_printf(out, "## Section `%s`\n\n", sections[i].name);
-        settings_document(sections[i].fields, sections[i].name, out);
+        settings_document(sections[i].fields, "", out);
         buf_append_cstr(out, "\n");
     }
 }

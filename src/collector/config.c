@@ -270,3 +270,28 @@ size_t config_check(const struct config *c, struct buf *print)
         buf_append_cstr(print, "\n  },\n  \"receivers\": {}\n}\n");
     return faults;
 }
+
+static void document(const char *title, const struct setting *fields, struct buf *out)
+{
+    buf_printf(out, "## %s\n\n", title);
+    if (fields && fields[0].key)
+        settings_document(fields, "", out);
+    else
+        buf_append_cstr(out, "No options.\n");
+    buf_append_byte(out, '\n');
+}
+
+void config_document(struct buf *out)
+{
+    char title[80];
+    document("Section `main`", main_table, out);
+    document("Section `router`", router_settings_table, out);
+    for (size_t i = 0; sink_kinds[i]; i++) {
+        snprintf(title, sizeof(title), "Sink of type `%s`", sink_kinds[i]->type);
+        document(title, sink_kinds[i]->settings, out);
+    }
+    for (size_t i = 0; source_kinds[i]; i++) {
+        snprintf(title, sizeof(title), "Collector `%s`", source_kinds[i]->key);
+        document(title, source_kinds[i]->settings, out);
+    }
+}

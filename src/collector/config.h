@@ -27,4 +27,7 @@ void config_release(struct config *config);
 // and appends the effective values as JSON when 'print' is not NULL. Returns the number of faults.
 size_t config_check(const struct config *config, struct buf *print);
 
+// The keys of all sections, sinks and collectors as Markdown tables (-document-config, docs/configuration/).
+void config_document(struct buf *out);
+
 #endif

@@ -11,7 +11,7 @@
 
 struct options {
     const char *config, *log, *loglevel, *root;
-    bool once, version, print_config, check_config;
+    bool once, version, print_config, check_config, document_config;
 };
 
 static const struct cmdline_flag flags[] = {
@@ -26,6 +26,8 @@ static const struct cmdline_flag flags[] = {
      "folder that stands for / when reading /proc and /sys (captured machines)"},
     {"check-config", CMDLINE_BOOL, offsetof(struct options, check_config), "false",
      "check the configuration, end"},
+    {"document-config", CMDLINE_BOOL, offsetof(struct options, document_config), "false",
+     "describe all keys of the configuration, end"},
     {"print-config", CMDLINE_BOOL, offsetof(struct options, print_config), "false",
      "print the configuration in effect, end"},
     {"version", CMDLINE_BOOL, offsetof(struct options, version), "false", "print the version, end"},
@@ -44,6 +46,21 @@ static int open_log(const struct options *o)
     }
     log_set_fd(fd);
     return 0;
+}
+
+static int write_out(struct buf *text)
+{
+    fputs(buf_cstr(text), stdout);
+    buf_release(text);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int document_config(void)
+{
+    struct buf text;
+    buf_init(&text, 16 << 20);
+    config_document(&text);
+    return write_out(&text);
 }
 
 static int check(const struct config *config, const struct options *o)
@@ -73,6 +90,8 @@ int main(int argc, char **argv)
         printf("cc-metric-collector %s\n", CC_VERSION);
         return 0;
     }
+    if (o.document_config)
+        return document_config();
     // One heap for all threads: a heap per thread would cost more memory than the agent needs in all.
     mallopt(M_ARENA_MAX, 1);
     struct config config;

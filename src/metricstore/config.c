@@ -528,3 +528,19 @@ void config_print(const struct config *config, struct buf *out)
     settings_print(nats_settings, &config->nats, 2, out);
     buf_append_cstr(out, "\n}\n");
 }
+
+void config_document(struct buf *out)
+{
+    static const struct {
+        const char *name;
+        const struct setting *fields;
+    } sections[] = {{"main", main_settings},
+                    {"metrics.<name>", metric_settings},
+                    {"metric-store", store_settings},
+                    {"nats", nats_settings}};
+    for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
+        buf_printf(out, "## Section `%s`\n\n", sections[i].name);
+        settings_document(sections[i].fields, "", out);
+        buf_append_byte(out, '\n');
+    }
+}

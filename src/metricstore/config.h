@@ -79,5 +79,7 @@ int config_load_text(struct slice text, config_warn_fn *warn, void *ctx, struct 
 void config_free(struct config **config);
 // The effective configuration as JSON, secrets as ***.
 void config_print(const struct config *config, struct buf *out);
+// All keys as Markdown tables (-document-config, docs/configuration/).
+void config_document(struct buf *out);
 
 #endif

@@ -12,6 +12,8 @@ const struct cmdline_flag metricstore_flags[] = {
     {"config", CMDLINE_STRING, AT(config), "./config.json", "path of the JSON configuration"},
     {"dev", CMDLINE_BOOL, AT(dev), "false",
      "accepted for compatibility; this release serves no API explorer"},
+    {"document-config", CMDLINE_BOOL, AT(document_config), "false",
+     "describe all keys of the configuration and exit"},
     {"gops", CMDLINE_BOOL, AT(gops), "false",
      "accepted for compatibility; a Go debug listener has no meaning here"},
     {"logdate", CMDLINE_BOOL, AT(logdate), "false", "put date and time in front of log lines"},

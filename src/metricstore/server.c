@@ -241,12 +241,16 @@ static int report_config_error(const char *path, int rc, const struct error *err
     return 1;
 }
 
+// The effective configuration, or (config NULL) the description of all keys.
 static int print_config(const struct config *config)
 {
     struct buf text;
 
     buf_init(&text, BUF_MAX_DEFAULT);
-    config_print(config, &text);
+    if (config)
+        config_print(config, &text);
+    else
+        config_document(&text);
     (void)fwrite(text.ptr, 1, text.len, stdout);
     buf_release(&text);
     if (fflush(stdout) == 0)
@@ -282,6 +286,8 @@ int metricstore_main(int argc, char **argv)
     enum cmdline_outcome outcome = cmdline_parse(metricstore_flags, &options, argc, argv, stderr, &rest);
     if (outcome != CMDLINE_OK)
         return outcome == CMDLINE_HELP ? 0 : 2;
+    if (options.document_config)
+        return print_config(NULL);
     if (options.version) {
         printf("Version:\t%s\nGit hash:\t%s\nBuild time:\t%s\n", CC_VERSION, "", "");
         return 0;
