@@ -4,7 +4,9 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "base/strnum.h"
 #include "codec/number.h"
+#include "codec/utf8.h"
 
 #define READ_MAX_DEPTH 64
 
@@ -49,39 +51,16 @@ static bool take(struct scanner *s, char c)
 }
 
 // ---- strings ----------------------------------------------------------------------------------------------
-static void append_utf8(struct buf *out, unsigned c)
-{
-    if (c < 0x80) {
-        buf_append_byte(out, (char)c);
-    } else if (c < 0x800) {
-        buf_append_byte(out, (char)(0xc0 | c >> 6));
-        buf_append_byte(out, (char)(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-        buf_append_byte(out, (char)(0xe0 | c >> 12));
-        buf_append_byte(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_append_byte(out, (char)(0x80 | (c & 0x3f)));
-    } else {
-        buf_append_byte(out, (char)(0xf0 | c >> 18));
-        buf_append_byte(out, (char)(0x80 | (c >> 12 & 0x3f)));
-        buf_append_byte(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_append_byte(out, (char)(0x80 | (c & 0x3f)));
-    }
-}
-
 static bool hex4(struct scanner *s, unsigned *ret)
 {
     unsigned v = 0;
     if (s->end - s->pos < 4)
         return false;
     for (int i = 0; i < 4; i++) {
-        char c = s->pos[i];
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-                                                : 16;
-        if (digit == 16)
+        int digit = strnum_hex_digit(s->pos[i]);
+        if (digit < 0)
             return false;
-        v = v << 4 | digit;
+        v = v << 4 | (unsigned)digit;
     }
     s->pos += 4;
     *ret = v;
@@ -100,7 +79,8 @@ static int take_unicode(struct scanner *s)
             return damaged(s, "bad \\u escape");
         c = low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00) : 0xfffd;
     }
-    append_utf8(&s->text, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
+    char text[4];
+    buf_append(&s->text, text, utf8_encode(c, text));
     return 0;
 }
 

@@ -12,17 +12,6 @@ static int bad_number(struct error *err, const char *what, struct slice text)
                      text.len ? text.ptr : "");
 }
 
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return 99;
-}
-
 static int parse_digits(struct slice digits, unsigned base, struct slice whole, uint64_t *ret,
                         struct error *err)
 {
@@ -31,7 +20,7 @@ static int parse_digits(struct slice digits, unsigned base, struct slice whole, 
     if (digits.len == 0)
         return bad_number(err, "not a number", whole);
     for (size_t i = 0; i < digits.len; i++) {
-        unsigned digit = (unsigned)digit_value(digits.ptr[i]);
+        unsigned digit = (unsigned)strnum_hex_digit(digits.ptr[i]);
 
         if (digit >= base)
             return bad_number(err, "not a number", whole);

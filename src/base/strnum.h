@@ -14,5 +14,13 @@ int strnum_parse_u64(struct slice text, uint64_t *ret, struct error *err) MUST_C
 int strnum_parse_hex_u64(struct slice text, uint64_t *ret, struct error *err) MUST_CHECK; // optional 0x
 size_t strnum_format_i64(int64_t v, char *text);  // at most 20 bytes, not terminated; returns the length
 size_t strnum_format_u64(uint64_t v, char *text); // at most 20 bytes
+// Value of a hexadecimal digit, -1 for any other byte.
+static inline int strnum_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20; // lower case; no other byte becomes a letter a to f by it
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 #endif

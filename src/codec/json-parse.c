@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/strnum.h"
 #include "codec/json-private.h"
 #include "codec/number.h"
 #include "codec/utf8.h"
@@ -94,20 +95,12 @@ static struct slice since(const struct parser *p, const char *start)
     return slice_of(start, (size_t)(p->ptr - start));
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // The four digits of \uXXXX, read before (check_string): they are there.
 static uint32_t hex4(const char *ptr)
 {
     uint32_t value = 0;
     for (int i = 0; i < 4; i++)
-        value = value << 4 | (uint32_t)hex_digit(ptr[i]);
+        value = value << 4 | (uint32_t)strnum_hex_digit(ptr[i]);
     return value;
 }
 
@@ -160,7 +153,7 @@ static int check_escape(struct parser *p)
     if (*p->ptr++ != 'u')
         return 0;
     for (int i = 0; i < 4; i++, p->ptr++) {
-        if (p->ptr == p->end || hex_digit(*p->ptr) < 0)
+        if (p->ptr == p->end || strnum_hex_digit(*p->ptr) < 0)
             return fail_char(p, "in \\u hexadecimal character escape");
     }
     return 0;

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/strnum.h"
 #include "net/http-private.h"
 
 static const struct {
@@ -56,17 +57,6 @@ const char *http_status_text(int status)
     return "";
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool http_percent_decode(struct slice text, bool plus_is_blank, char *out, size_t *ret_len)
 {
     size_t len = 0;
@@ -75,8 +65,8 @@ bool http_percent_decode(struct slice text, bool plus_is_blank, char *out, size_
         char c = text.ptr[i];
 
         if (c == '%') {
-            int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-            int low = i + 2 < text.len ? hex_digit(text.ptr[i + 2]) : -1;
+            int high = i + 2 < text.len ? strnum_hex_digit(text.ptr[i + 1]) : -1;
+            int low = i + 2 < text.len ? strnum_hex_digit(text.ptr[i + 2]) : -1;
 
             if (high < 0 || low < 0)
                 return false;
