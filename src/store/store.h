@@ -52,6 +52,7 @@ struct store_write {
     struct slice default_cluster; // for lines without that tag
     int64_t now_s;                // arrival time
     bool truncated;               // the body broke off: a last line without line end is dropped (MS-14)
+    bool defer_commit;            // do not wait for the log: the caller does, with store_commit
 };
 
 struct store_write_result {
@@ -61,12 +62,17 @@ struct store_write_result {
     struct error
         first_error; // of the first line refused for syntax (answered 400, MS-13); code ERR_NONE: none
     int64_t error_count;
+    uint64_t commit; // with defer_commit: what to wait for; 0: nothing
 };
 
 // Stores every good line. Returns 0 when no line was bad, ERR_INVALID when first_error is set; ERR_NO_SPACE or
 // ERR_BUSY when the engine could not take the batch (nothing is acknowledged then).
 int store_ingest(struct store *store, const struct store_write *write,
                  struct store_write_result *ret) MUST_CHECK;
+
+// Waits until the batches up to this 'commit' (the largest of several is enough) are as safe as the log's mode says (persist.h).
+// ERR_NO_SPACE, ERR_IO: they are not, and must not be acknowledged.
+int store_commit(struct store *store, uint64_t commit, struct error *err) MUST_CHECK;
 
 // ---- query --------------------------------------------------------------------------------------------------
 struct store_query {

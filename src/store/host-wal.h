@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// current.wal: the log that upstream keeps for each host (metric-store.md 7.3; docs/formats/host-wal.md). We read it when we
+// take over an installation, and a tool writes it for going back after a crash; our own log is wal.h.
+#ifndef STORE_HOST_WAL_H
+#define STORE_HOST_WAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+#define HOST_WAL_NAME          "current.wal"
+#define HOST_WAL_MAX_SELECTORS 255
+
+struct host_wal_record {
+    int64_t ts;
+    struct slice metric;      // into the bytes of the file
+    struct slice selector[2]; // component, sub-component; more are kept out of here but counted
+    size_t selector_count;
+    float value;
+};
+
+struct host_wal_reader {
+    struct slice bytes;
+    size_t position;  // behind the last good record
+    uint64_t records; // good ones so far
+    bool started;
+};
+
+void host_wal_reader_init(struct host_wal_reader *reader, struct slice bytes);
+// 1 and a record; 0 at the end of the file; ERR_CORRUPT at the first record that is no good (nothing can be read behind
+// it; reader->position tells where) with the reasons of metric-store.md section 9 as text.
+int host_wal_next(struct host_wal_reader *reader, struct host_wal_record *ret, struct error *err) MUST_CHECK;
+
+void host_wal_append_header(struct buf *out);
+void host_wal_append_record(struct buf *out, const struct host_wal_record *record);
+
+#endif
