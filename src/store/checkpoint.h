@@ -49,8 +49,10 @@ struct checkpoint {
     bool has_checksum; // of a binary file: it carried our checksum, and it was right
 };
 
-// Reads a file's bytes. Names and f32le values point into 'bytes', all else is arena memory; both must outlive *ret.
-// Every count is checked against what is left of the file before memory is taken (MS-36). ERR_CORRUPT names the place.
+// Reads a file's bytes. Names (of the binary format) and f32le values point into 'bytes', all else is arena memory; both must
+// outlive *ret, which is written on success only.
+// Every count is checked against what is left of the file before memory is taken: at most 5 times the size of a binary
+// file (MS-36). ERR_CORRUPT names the place; ERR_LIMIT: the arena is full.
 int checkpoint_parse(enum checkpoint_format format, struct slice bytes, struct arena *arena,
                      struct checkpoint *ret, struct error *err) MUST_CHECK;
 // Only from and to, out of the first CHECKPOINT_HEADER_BYTES of a binary file.
@@ -61,6 +63,7 @@ int checkpoint_parse_header(struct slice bytes, int64_t *ret_from, int64_t *ret_
 void checkpoint_get_values(const struct checkpoint_values *values, size_t first, size_t count, double *out);
 
 // Appends the file to *out. Values become float32. JSON: shortest digits that give the same float32 (MS-42); sorted keys.
+// A name of more than 65535 bytes or more than 2^32-1 values do not fit: the buffer fails (buf_failed).
 void checkpoint_format_bytes(enum checkpoint_format format, const struct checkpoint *checkpoint,
                              struct buf *out);
 
