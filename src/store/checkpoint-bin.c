@@ -5,7 +5,6 @@
 #include "codec/gzip.h"
 #include "store/checkpoint-private.h"
 
-#define SNAPSHOT_MAGIC     UINT32_C(0xCC5B0001)
 #define CHECKSUM_MAGIC     UINT32_C(0xCC5B5C32) // behind the tree, then the CRC-32 of all bytes before it
 #define METRIC_LEAST_BYTES 22                   // no name, no values
 #define CHILD_LEAST_BYTES  10                   // no name, nothing in it
@@ -125,18 +124,19 @@ static int take_level(struct cursor *c, int depth, struct checkpoint_level *leve
     return rc;
 }
 
-// Bytes behind the tree belong to no one (upstream ignores them), unless they begin as our checksum does.
-static int check_checksum(struct cursor *c, bool *ret_has_checksum, struct error *err)
+int checkpoint_check_checksum(struct slice bytes, size_t tree_end, bool *ret_has_checksum, struct error *err)
 {
-    size_t end = c->at;
-    if (left(c) < 4 || take(c, 4) != CHECKSUM_MAGIC)
+    struct cursor c = {.bytes = bytes, .at = tree_end};
+    if (left(&c) < 4 || take(&c, 4) != CHECKSUM_MAGIC) {
+        *ret_has_checksum = false;
         return 0;
-    if (left(c) < 4)
-        return corrupt(c, "the file ends in its checksum", err);
-    uint32_t stored = (uint32_t)take(c, 4), computed = crc32_ieee(0, c->bytes.ptr, end);
+    }
+    if (left(&c) < 4)
+        return corrupt(&c, "the file ends in its checksum", err);
+    uint32_t stored = (uint32_t)take(&c, 4), computed = crc32_ieee(0, bytes.ptr, tree_end);
     if (stored != computed)
         return error_set(err, ERR_CORRUPT, "snapshot: checksum is %08x, the %zu bytes before it have %08x",
-                         stored, end, computed);
+                         stored, tree_end, computed);
     *ret_has_checksum = true;
     return 0;
 }
@@ -147,8 +147,8 @@ int checkpoint_parse_header(struct slice bytes, int64_t *ret_from, int64_t *ret_
     if (bytes.len < CHECKPOINT_HEADER_BYTES)
         return error_set(err, ERR_CORRUPT, "snapshot: %zu bytes are too few for its header", bytes.len);
     uint32_t magic = (uint32_t)take(&c, 4);
-    if (magic != SNAPSHOT_MAGIC)
-        return error_set(err, ERR_CORRUPT, "snapshot: magic is %08x, not %08x", magic, SNAPSHOT_MAGIC);
+    if (magic != CHECKPOINT_MAGIC)
+        return error_set(err, ERR_CORRUPT, "snapshot: magic is %08x, not %08x", magic, CHECKPOINT_MAGIC);
     *ret_from = (int64_t)take(&c, 8);
     *ret_to = (int64_t)take(&c, 8);
     return 0;
@@ -163,7 +163,7 @@ int checkpoint_parse_bin(struct slice bytes, struct arena *arena, struct checkpo
     struct cursor c = {.bytes = bytes, .at = CHECKPOINT_HEADER_BYTES, .arena = arena};
     rc = take_level(&c, 0, &checkpoint.root, err);
     if (rc == 0)
-        rc = check_checksum(&c, &checkpoint.has_checksum, err);
+        rc = checkpoint_check_checksum(bytes, c.at, &checkpoint.has_checksum, err);
     if (rc == 0)
         *ret = checkpoint;
     return rc;
@@ -229,7 +229,7 @@ static void put_level(const struct checkpoint_level *level, struct buf *out)
 void checkpoint_format_bin(const struct checkpoint *checkpoint, struct buf *out)
 {
     size_t begin = out->len;
-    buf_append_u32le(out, SNAPSHOT_MAGIC);
+    buf_append_u32le(out, CHECKPOINT_MAGIC);
     buf_append_u64le(out, (uint64_t)checkpoint->from);
     buf_append_u64le(out, (uint64_t)checkpoint->to);
     put_level(&checkpoint->root, out);

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+#define CHECKPOINT_MAGIC     UINT32_C(0xCC5B0001) // of binary files
 #define CHECKPOINT_MAX_DEPTH 8 // levels below the host that a reader follows; writers make at most 2
 
 enum checkpoint_format { CHECKPOINT_BIN, CHECKPOINT_JSON };
@@ -59,6 +60,10 @@ int checkpoint_parse(enum checkpoint_format format, struct slice bytes, struct a
 #define CHECKPOINT_HEADER_BYTES 20
 int checkpoint_parse_header(struct slice bytes, int64_t *ret_from, int64_t *ret_to,
                             struct error *err) MUST_CHECK;
+// For tools that walk a binary file themselves: what stands behind the tree, which ends at tree_end. Bytes that are not our
+// checksum belong to no one and are fine; a wrong or cut off one is ERR_CORRUPT.
+int checkpoint_check_checksum(struct slice bytes, size_t tree_end, bool *ret_has_checksum,
+                              struct error *err) MUST_CHECK;
 // Values [first, first + count) as doubles.
 void checkpoint_get_values(const struct checkpoint_values *values, size_t first, size_t count, double *out);
 

@@ -4,7 +4,6 @@
 
 #include "codec/gzip.h"
 
-#define FILE_MAGIC          UINT32_C(0xCC1DA701)
 #define RECORD_MAGIC        UINT32_C(0xCC1DA7A1)
 #define MAX_PAYLOAD_BYTES   ((size_t)1 << 20)
 #define LEAST_PAYLOAD_BYTES 15 // time, length of no name, no selectors, value
@@ -35,9 +34,9 @@ static int read_header(struct host_wal_reader *reader, struct error *err)
     if (reader->bytes.len < 4)
         return cut_off("read file header", reader->bytes.len, err);
     uint32_t magic = (uint32_t)number_at(reader->bytes, 0, 4);
-    if (magic != FILE_MAGIC)
+    if (magic != HOST_WAL_MAGIC)
         return error_set(err, ERR_CORRUPT, "invalid WAL file magic 0x%08X (expected 0x%08X)", magic,
-                         FILE_MAGIC);
+                         HOST_WAL_MAGIC);
     reader->position = 4;
     reader->started = true;
     return 0;
@@ -140,7 +139,7 @@ int host_wal_next(struct host_wal_reader *reader, struct host_wal_record *ret, s
 
 void host_wal_append_header(struct buf *out)
 {
-    buf_append_u32le(out, FILE_MAGIC);
+    buf_append_u32le(out, HOST_WAL_MAGIC);
 }
 
 static bool fits(const struct host_wal_record *record)

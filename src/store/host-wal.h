@@ -13,6 +13,7 @@
 #include "base/slice.h"
 
 #define HOST_WAL_NAME               "current.wal"
+#define HOST_WAL_MAGIC              UINT32_C(0xCC1DA701)
 #define HOST_WAL_MAX_SELECTOR_BYTES 255
 
 struct host_wal_record {
