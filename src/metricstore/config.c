@@ -73,43 +73,6 @@ static const struct setting main_settings[] = {
     {0},
 };
 
-#define CHECKPOINTS(member) offsetof(struct config_checkpoints, member)
-static const struct setting checkpoints_settings[] = {
-    {.key = "file-format",
-     .type = SETTING_STRING,
-     .offset = CHECKPOINTS(file_format),
-     .default_text = "wal",
-     .help = "wal or json"},
-    {.key = "directory",
-     .type = SETTING_STRING,
-     .offset = CHECKPOINTS(directory),
-     .default_text = "./var/checkpoints",
-     .help = "root directory of the checkpoints"},
-    {.key = "max-wal-size",
-     .type = SETTING_INT,
-     .offset = CHECKPOINTS(max_wal_size),
-     .default_text = "0",
-     .min = 0,
-     .max = INT64_MAX,
-     .help = "limit of a host's log in bytes, 0: none"},
-    {0},
-};
-
-static const char *const cleanup_modes[] = {"archive", "delete", NULL};
-static const struct setting cleanup_settings[] = {
-    {.key = "mode",
-     .type = SETTING_STRING,
-     .offset = offsetof(struct config_cleanup, mode),
-     .default_text = "delete",
-     .choices = cleanup_modes,
-     .help = "what happens to checkpoints beyond the retention"},
-    {.key = "directory",
-     .type = SETTING_STRING,
-     .offset = offsetof(struct config_cleanup, directory),
-     .help = "root directory of the Parquet archive"},
-    {0},
-};
-
 #define STORE(member) offsetof(struct config_store, member)
 static const struct setting store_settings[] = {
     {.key = "retention-in-memory",
@@ -134,12 +97,12 @@ static const struct setting store_settings[] = {
     {.key = "checkpoints",
      .type = SETTING_OBJECT,
      .offset = STORE(checkpoints),
-     .fields = checkpoints_settings,
+     .fields = checkpoints_fields,
      .help = "files of the persistence layer"},
     {.key = "cleanup",
      .type = SETTING_OBJECT,
      .offset = STORE(cleanup),
-     .fields = cleanup_settings,
+     .fields = cleanup_fields,
      .help = "old checkpoints"},
     {.key = "nats-subscriptions",
      .type = SETTING_RAW,
@@ -150,6 +113,33 @@ static const struct setting store_settings[] = {
      .offset = STORE(debug),
      .fields = debug_settings,
      .help = "accepted, no effect"},
+    {0},
+};
+
+// The same keys for -cleanup-checkpoints, which takes any mode.
+static const struct setting cleanup_directory_settings[] = {
+    {.key = "directory",
+     .type = SETTING_STRING,
+     .offset = offsetof(struct cleanup_settings, directory),
+     .help = "root directory of the Parquet archive"},
+    {0},
+};
+static const struct setting cleanup_run_settings[] = {
+    {.key = "retention-in-memory",
+     .type = SETTING_DURATION,
+     .offset = STORE(retention_ns),
+     .flags = SETTING_REQUIRED,
+     .help = "how long data stays in memory"},
+    {.key = "checkpoints",
+     .type = SETTING_OBJECT,
+     .offset = STORE(checkpoints),
+     .fields = checkpoints_fields,
+     .help = "files of the persistence layer"},
+    {.key = "cleanup",
+     .type = SETTING_OBJECT,
+     .offset = STORE(cleanup),
+     .fields = cleanup_directory_settings,
+     .help = "old checkpoints"},
     {0},
 };
 
@@ -430,9 +420,41 @@ static int load_store(const struct loading *loading, struct error *err)
         return rc;
     if (strcmp(store->cleanup.mode, "archive") == 0 && !*store->cleanup.directory)
         return error_set(err, ERR_INVALID, "metric-store: cleanup: mode 'archive' needs a 'directory'");
+    if (!*store->checkpoints.directory)
+        return error_set(err, ERR_INVALID, "metric-store: checkpoints: 'directory' must not be empty");
+    if (store->checkpoints.max_wal_size > 0)
+        warn(loading, "metric-store: checkpoints: max-wal-size has no effect: one log serves all hosts, "
+                      "log-size bounds it");
     if (strcmp(store->checkpoints.file_format, "wal") != 0 &&
         strcmp(store->checkpoints.file_format, "json") != 0)
-        warn(loading, "metric-store: checkpoints: unknown file-format '%s'", store->checkpoints.file_format);
+        warn(loading, "metric-store: checkpoints: unknown file-format '%s' is taken as json",
+             store->checkpoints.file_format);
+    return 0;
+}
+
+// What -cleanup-checkpoints needs: no schema, unknown keys are ignored (2.2), an unknown mode deletes.
+static int load_for_cleanup(const struct loading *loading, struct error *err)
+{
+    struct config_store *store = &loading->config->store;
+    const struct json_value *section;
+    const char *origin;
+
+    int rc = find_section(loading, "main", "main configuration must be present", &section, &origin, err);
+    if (rc == 0)
+        rc = find_section(loading, "metric-store",
+                          "metric-store configuration required for checkpoint cleanup", &section, &origin,
+                          err);
+    if (rc < 0)
+        return rc;
+    struct slice mode = json_string(json_get(json_get(section, "cleanup"), "mode"));
+    bool archive = slice_eq_cstr(mode, "archive");
+    rc = settings_decode(cleanup_run_settings, section, origin, SETTINGS_IGNORE, loading->config->arena,
+                         store, err);
+    if (rc < 0)
+        return rc;
+    store->cleanup.mode = archive ? "archive" : "delete";
+    if (archive && !*store->cleanup.directory)
+        return error_set(err, ERR_INVALID, "metric-store: cleanup: mode 'archive' needs a 'directory'");
     return 0;
 }
 
@@ -476,6 +498,21 @@ int config_load(const char *path, config_warn_fn *warn_fn, void *ctx, struct con
         return rc;
     }
     return load_sections(config, warn_fn, ctx, ret_config, err);
+}
+
+int config_load_for_cleanup(const char *path, struct config **ret_config, struct error *err)
+{
+    struct config *config = config_new();
+    struct loading loading = {.config = config};
+
+    int rc = settings_load(path, &config->file, err);
+    if (rc == 0)
+        rc = load_for_cleanup(&loading, err);
+    if (rc < 0)
+        config_free(&config);
+    else
+        *ret_config = config;
+    return rc;
 }
 
 int config_load_text(struct slice text, config_warn_fn *warn_fn, void *ctx, struct config **ret_config,

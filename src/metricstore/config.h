@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/settings.h"
+#include "store/persist-settings.h"
 #include "store/store.h"
 
 struct config_debug { // accepted, without effect
@@ -29,23 +30,14 @@ struct config_main {
     struct config_debug debug;
 };
 
-struct config_checkpoints { // of the persistence layer: validated and kept, without effect in this release
-    const char *file_format, *directory;
-    int64_t max_wal_size;
-};
-
-struct config_cleanup { // as above
-    const char *mode, *directory;
-};
-
 struct config_store {
     int64_t retention_ns;
     int64_t memory_cap_gb; // 10^9 bytes; 0 or less: unlimited (MS-05)
     int64_t num_workers;
     const char *checkpoint_interval;
     int64_t checkpoint_interval_ns; // from the text
-    struct config_checkpoints checkpoints;
-    struct config_cleanup cleanup;
+    struct checkpoints_settings checkpoints;
+    struct cleanup_settings cleanup;
     const struct json_value *nats_subscriptions; // checked, without effect in this release
     struct config_debug debug;
 };
@@ -74,6 +66,8 @@ typedef void config_warn_fn(void *ctx, const char *text);
 // upstream prints on standard output); ERR_INVALID for all else.
 int config_load(const char *path, config_warn_fn *warn, void *ctx, struct config **ret_config,
                 struct error *err) MUST_CHECK;
+// Sections main (must be there) and metric-store alone, without the checks of a start.
+int config_load_for_cleanup(const char *path, struct config **ret_config, struct error *err) MUST_CHECK;
 int config_load_text(struct slice text, config_warn_fn *warn, void *ctx, struct config **ret_config,
                      struct error *err) MUST_CHECK;
 void config_free(struct config **config);

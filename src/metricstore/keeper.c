@@ -9,16 +9,21 @@
 #include "base/mem.h"
 #include "metricstore/used-nodes.h"
 
-#define TIDY_INTERVAL_NS (5 * NS_PER_S)
+#define CAP_INTERVAL_NS NS_PER_S
+#define CAPS_PER_TIDY   5
+#define FIRST_CLEANUP_NS                                                                                     \
+    (30 * NS_PER_S) // soon after the start: a store that is restarted often must clean up, too (MS-41)
 
 struct keeper {
     struct store *store;
     struct keeper_options options;
     pthread_t thread;
     pthread_mutex_t mutex;
-    pthread_cond_t wake; // on the monotonic clock
-    bool stopping;       // under the mutex
-    _Atomic uint64_t runs, failed_queries, cap_runs, cap_freed_chunks;
+    pthread_cond_t wake;      // on the monotonic clock
+    bool stopping;            // under the mutex
+    struct used_nodes *nodes; // last answer of the backend, of the thread; NULL: none
+    _Atomic uint64_t runs, failed_queries, cap_runs, cap_freed_chunks, cleanup_runs, failed_cleanups,
+        cleaned_files;
 };
 
 static bool keep_host(void *ctx, struct slice cluster, struct slice host)
@@ -26,29 +31,73 @@ static bool keep_host(void *ctx, struct slice cluster, struct slice host)
     return used_nodes_has(ctx, cluster, host);
 }
 
+// Asks for the hosts of jobs that run since before the threshold. Without a backend there are none. False: it does not say; what it
+// said before is no longer good.
+static bool ask_backend(struct keeper *keeper, int64_t threshold_s)
+{
+    struct error err = ERROR_INIT;
+
+    used_nodes_free(&keeper->nodes);
+    if (!*keeper->options.backend_url ||
+        used_nodes_fetch(keeper->options.backend_url, keeper->options.backend_token, threshold_s,
+                         &keeper->nodes, &err) == 0)
+        return true;
+    atomic_fetch_add_explicit(&keeper->failed_queries, 1, memory_order_relaxed);
+    log_warn("retention: cannot ask the backend for the hosts of running jobs, keeping data for twice the "
+             "retention; "
+             "check main.backend-url and main.backend-token: %s",
+             err.text);
+    return false;
+}
+
+// Snapshots of these hosts are read beyond the retention: a restart must not shorten what running jobs keep.
+static void load_used(struct keeper *keeper)
+{
+    struct slice cluster, host;
+
+    for (size_t i = 0;
+         keeper->options.persist && keeper->nodes && used_nodes_next(keeper->nodes, &i, &cluster, &host);)
+        persist_keep_host(keeper->options.persist, cluster, host);
+}
+
 void keeper_retain(struct keeper *keeper, int64_t now_s)
 {
     int64_t threshold_s = now_s - keeper->options.retention_s;
-    struct used_nodes *nodes = NULL;
-    struct error err = ERROR_INIT;
 
     atomic_fetch_add_explicit(&keeper->runs, 1, memory_order_relaxed);
-    if (*keeper->options.backend_url &&
-        used_nodes_fetch(keeper->options.backend_url, keeper->options.backend_token, threshold_s, &nodes,
-                         &err) < 0) {
-        // Without the list of hosts nobody can tell which data is needed: wait one more retention instead of
-        // freeing too much, and instead of never freeing (MS-03).
+    // Without the list of hosts nobody can tell which data is needed: wait one more retention instead of
+    // freeing too much, and instead of never freeing (MS-03).
+    if (!ask_backend(keeper, threshold_s))
         threshold_s -= keeper->options.retention_s;
-        atomic_fetch_add_explicit(&keeper->failed_queries, 1, memory_order_relaxed);
-        log_warn(
-            "retention: cannot ask the backend for the hosts of running jobs, keeping data for twice the "
-            "retention: %s",
-            err.text);
-    }
-    uint64_t freed = store_retain(keeper->store, threshold_s, nodes ? keep_host : NULL, nodes);
+    load_used(keeper);
+    uint64_t freed =
+        store_retain(keeper->store, threshold_s, keeper->nodes ? keep_host : NULL, keeper->nodes);
     log_info("retention: freed=%llu chunks, spared=%zu hosts of running jobs", (unsigned long long)freed,
-             nodes ? used_nodes_count(nodes) : (size_t)0);
-    used_nodes_free(&nodes);
+             keeper->nodes ? used_nodes_count(keeper->nodes) : (size_t)0);
+}
+
+void keeper_clean_up(struct keeper *keeper, int64_t now_s)
+{
+    int64_t cutoff_s = now_s - keeper->options.retention_s;
+    struct cleanup_result result = {0};
+    struct error err = ERROR_INIT;
+
+    if (!keeper->options.persist)
+        return;
+    if (!keeper->nodes && !ask_backend(keeper, cutoff_s))
+        cutoff_s -= keeper->options.retention_s;
+    int rc = persist_cleanup(keeper->options.persist, keeper->options.archive_directory, cutoff_s,
+                             keeper->nodes ? keep_host : NULL, keeper->nodes, &result, &err);
+    atomic_fetch_add_explicit(&keeper->cleanup_runs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&keeper->failed_cleanups, rc < 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&keeper->cleaned_files, result.files, memory_order_relaxed);
+    if (rc < 0)
+        log_error(
+            "cleanup: failed_clusters=%llu failed_files=%llu, their snapshots stay and are tried again: %s",
+            (unsigned long long)result.failed_clusters, (unsigned long long)result.failed_files, err.text);
+    log_info("cleanup: files=%llu %s, rows=%llu, removed_hosts=%llu", (unsigned long long)result.files,
+             keeper->options.archive_directory ? "archived" : "deleted", (unsigned long long)result.rows,
+             (unsigned long long)result.removed_hosts);
 }
 
 void keeper_hold_cap(struct keeper *keeper, int64_t now_s)
@@ -79,27 +128,61 @@ static bool sleep_until(struct keeper *keeper, struct mono_time until)
     return !stopping;
 }
 
+// When each duty is due next; INT64_MAX: never.
+struct schedule {
+    struct mono_time cap, retain, cleanup;
+    int64_t caps;
+};
+
+static struct mono_time after(struct mono_time time, int64_t ns)
+{
+    return (struct mono_time){.ns = time.ns + ns};
+}
+
+static struct mono_time earliest(const struct schedule *s)
+{
+    struct mono_time time = s->cap.ns < s->retain.ns ? s->cap : s->retain;
+
+    return time.ns < s->cleanup.ns ? time : s->cleanup;
+}
+
+static void do_due(struct keeper *keeper, struct schedule *s, struct mono_time now, int64_t now_s)
+{
+    int64_t retention_ns = keeper->options.retention_s * NS_PER_S;
+
+    if (now.ns >= s->retain.ns) {
+        keeper_retain(keeper, now_s);
+        s->retain = after(now, retention_ns / 2);
+    }
+    if (now.ns >= s->cleanup.ns) {
+        keeper_clean_up(keeper, now_s);
+        s->cleanup = after(now, retention_ns);
+    }
+    if (now.ns >= s->cap.ns) {
+        keeper_hold_cap(keeper, now_s);
+        if (s->caps++ % CAPS_PER_TIDY == 0)
+            store_maintain(keeper->store, now_s);
+        s->cap = after(now, CAP_INTERVAL_NS);
+    }
+}
+
 static void *keeper_main(void *arg)
 {
     struct keeper *keeper = arg;
-    int64_t interval_ns = keeper->options.retention_s * (NS_PER_S / 2);
-    struct mono_time tidy = clock_mono(), retain = tidy;
+    bool retains = keeper->options.retention_s > 0;
+    int64_t retention_ns = keeper->options.retention_s * NS_PER_S;
+    struct mono_time start = clock_mono(), never = {.ns = INT64_MAX};
+    struct schedule schedule = {.cap = after(start, CAP_INTERVAL_NS),
+                                .retain = retains ? after(start, retention_ns / 2) : never,
+                                .cleanup =
+                                    retains ? after(start, MIN(FIRST_CLEANUP_NS, retention_ns)) : never};
 
-    tidy.ns += TIDY_INTERVAL_NS;
-    retain.ns = keeper->options.retention_s > 0 ? retain.ns + interval_ns : INT64_MAX;
-    while (sleep_until(keeper, tidy.ns < retain.ns ? tidy : retain)) {
-        struct mono_time now = clock_mono();
-        if (now.ns >= retain.ns) {
-            keeper_retain(keeper, wall_seconds(clock_wall()));
-            retain.ns = now.ns + interval_ns;
-        }
-        if (now.ns >= tidy.ns) {
-            int64_t now_s = wall_seconds(clock_wall());
-            keeper_hold_cap(keeper, now_s);
-            store_maintain(keeper->store, now_s);
-            tidy.ns = now.ns + TIDY_INTERVAL_NS;
-        }
-    }
+    if (retains && keeper->options.persist && *keeper->options.backend_url &&
+        persist_has_unloaded(keeper->options.persist) &&
+        ask_backend(keeper, wall_seconds(clock_wall()) - keeper->options.retention_s))
+        load_used(keeper);
+    while (sleep_until(keeper, earliest(&schedule)))
+        do_due(keeper, &schedule, clock_mono(), wall_seconds(clock_wall()));
     return NULL;
 }
 
@@ -107,6 +190,7 @@ static void keeper_free(struct keeper **keeper)
 {
     pthread_cond_destroy(&(*keeper)->wake);
     pthread_mutex_destroy(&(*keeper)->mutex);
+    used_nodes_free(&(*keeper)->nodes);
     mem_free(*keeper);
     *keeper = NULL;
 }
@@ -152,4 +236,7 @@ void keeper_stats(const struct keeper *keeper, struct keeper_stats *ret)
     ret->failed_queries = atomic_load_explicit(&keeper->failed_queries, memory_order_relaxed);
     ret->cap_runs = atomic_load_explicit(&keeper->cap_runs, memory_order_relaxed);
     ret->cap_freed_chunks = atomic_load_explicit(&keeper->cap_freed_chunks, memory_order_relaxed);
+    ret->cleanup_runs = atomic_load_explicit(&keeper->cleanup_runs, memory_order_relaxed);
+    ret->failed_cleanups = atomic_load_explicit(&keeper->failed_cleanups, memory_order_relaxed);
+    ret->cleaned_files = atomic_load_explicit(&keeper->cleaned_files, memory_order_relaxed);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "metricstore/about.h"
@@ -14,6 +15,8 @@
 #include "metricstore/keeper.h"
 #include "metricstore/options.h"
 #include "net/http-client.h"
+#include "store/cleanup.h"
+#include "store/persist.h"
 #include "store/store-api.h"
 
 #define SHUTDOWN_TIMEOUT_MS 30000
@@ -23,6 +26,7 @@
 struct server {
     struct config *config;
     struct store *store;
+    struct persist *persist;
     struct auth *auth; // NULL: no authentication
     struct store_api *api;
     struct http_router *router;
@@ -30,6 +34,7 @@ struct server {
     struct keeper *keeper;
     struct about about;
     struct log_limit refused_limit;
+    bool started; // everything was up
     int signal_fd;
 };
 
@@ -57,6 +62,28 @@ static int make_store(struct server *server, struct error *err)
     if (config->store.memory_cap_gb > 0 && config->store.memory_cap_gb < INT64_MAX / BYTES_PER_GB)
         options.memory_cap_bytes = (size_t)(config->store.memory_cap_gb * BYTES_PER_GB);
     return store_new(&options, &server->store, err);
+}
+
+// Library code reports, the program logs.
+static void on_persist(void *ctx, enum log_level level, const char *text)
+{
+    (void)ctx;
+    if (level >= log_get_level())
+        log_write(level, __FILE__, __LINE__, "%s", text);
+}
+
+static int open_checkpoints(struct server *server, struct error *err)
+{
+    const struct config_store *settings = &server->config->store;
+    struct persist_options options = {
+        .checkpoint_interval_s = seconds_rounded_up(settings->checkpoint_interval_ns),
+        .workers = settings->num_workers > 0 ? (unsigned)MIN(settings->num_workers, 1024) : 0,
+        .background = true,
+        .now_s = wall_seconds(clock_wall()),
+        .report = on_persist};
+
+    persist_apply_settings(&settings->checkpoints, &options);
+    return persist_open(server->store, &options, &server->persist, err);
 }
 
 static int make_auth(struct server *server, struct error *err)
@@ -116,7 +143,9 @@ static int start_keeper(struct server *server, struct error *err)
     const struct config *config = server->config;
     struct keeper_options options = {.retention_s = seconds_rounded_up(config->store.retention_ns),
                                      .backend_url = config->main.backend_url,
-                                     .backend_token = config->main.backend_token};
+                                     .backend_token = config->main.backend_token,
+                                     .persist = server->persist,
+                                     .archive_directory = cleanup_archive_directory(&config->store.cleanup)};
 
     return keeper_start(server->store, &options, &server->keeper, err);
 }
@@ -136,6 +165,8 @@ static int server_start(struct server *server, struct error *err)
         rc = make_store(server, err);
     if (rc == 0)
         rc = make_auth(server, err);
+    if (rc == 0)
+        rc = open_checkpoints(server, err);
     if (rc < 0)
         return rc;
     make_router(server);
@@ -146,6 +177,7 @@ static int server_start(struct server *server, struct error *err)
         return rc;
     atomic_store_explicit(&server->about.server, server->http, memory_order_release);
     atomic_store_explicit(&server->about.keeper, server->keeper, memory_order_release);
+    server->started = true;
     return 0;
 }
 
@@ -169,11 +201,24 @@ static int serve(struct server *server, struct error *err)
     }
 }
 
+// A start that failed leaves the log for the next one.
+static void stop_persist(struct server *server)
+{
+    struct error err = ERROR_INIT;
+
+    if (!server->started)
+        persist_abandon(&server->persist);
+    else if (persist_close(&server->persist, wall_seconds(clock_wall()), &err) < 0)
+        log_error("shutdown: %s; nothing is lost, the log in '%s' has it and is replayed at the next start",
+                  err.text, server->config->store.checkpoints.directory);
+}
+
 static void server_stop(struct server *server)
 {
     if (server->http && !http_server_stop(&server->http, SHUTDOWN_TIMEOUT_MS))
         log_error("shutdown: requests that were still running after 30 s were cut");
     keeper_stop(&server->keeper);
+    stop_persist(server);
     http_router_free(&server->router);
     store_api_free(&server->api);
     auth_free(&server->auth);
@@ -181,19 +226,6 @@ static void server_stop(struct server *server)
     if (server->signal_fd >= 0)
         close(server->signal_fd);
     config_free(&server->config);
-}
-
-// Keys of layers that this release does not have are accepted, so that an existing configuration works; say
-// so once.
-static void warn_about_release(const struct config *config)
-{
-    const char *nats = config->has_nats || json_count(config->store.nats_subscriptions) > 0
-                           ? "; the settings for NATS have no effect, send over HTTP"
-                           : "";
-
-    log_warn("this release keeps data in memory only: nothing is written to or read from '%s', and a restart "
-             "begins empty%s",
-             config->store.checkpoints.directory, nats);
 }
 
 static int run(struct config *config)
@@ -205,7 +237,6 @@ static int run(struct config *config)
              (long long)config->store.memory_cap_gb);
     process_prepare_server();
     http_client_global_init();
-    warn_about_release(config);
     int rc = server_start(&server, &err);
     if (rc == 0) {
         log_info("serving: url=%s://%s", has_tls(&server) ? "https" : "http", config->main.addr);
@@ -278,6 +309,36 @@ static int run_options(const struct metricstore_options *options)
     return code;
 }
 
+static void report_cleanup(void *ctx, const char *text)
+{
+    (void)ctx;
+    log_error("cleanup: %s", text);
+}
+
+// -cleanup-checkpoints: one pass over the files, no server. A store that runs beside it does the same by itself.
+static int clean_up(const char *path)
+{
+    struct config *config = NULL;
+    struct error err = ERROR_INIT;
+    struct cleanup_result result = {0};
+
+    int rc = config_load_for_cleanup(path, &config, &err);
+    if (rc == 0) {
+        struct cleanup_options options = {
+            .directory = config->store.checkpoints.directory,
+            .archive_directory = cleanup_archive_directory(&config->store.cleanup),
+            .cutoff_s = wall_seconds(clock_wall()) - seconds_rounded_up(config->store.retention_ns),
+            .report = report_cleanup};
+        rc = cleanup_run(&options, &result, &err);
+        printf("Cleanup done: %llu checkpoint files %s.", (unsigned long long)result.files,
+               options.archive_directory ? "archived to parquet" : "deleted");
+    }
+    if (rc < 0)
+        log_error("%s", err.text);
+    config_free(&config);
+    return rc < 0 ? 1 : 0;
+}
+
 int metricstore_main(int argc, char **argv)
 {
     struct metricstore_options options = {0};
@@ -293,11 +354,8 @@ int metricstore_main(int argc, char **argv)
         return 0;
     }
     log_init(options.loglevel, options.logdate);
-    if (options.cleanup_checkpoints) {
-        log_error("-cleanup-checkpoints: this release keeps data in memory only and has no checkpoints to "
-                  "clean up");
-        return 1;
-    }
+    if (options.cleanup_checkpoints)
+        return clean_up(options.config);
     if (options.dev)
         log_warn("-dev: this release serves no API explorer");
     return run_options(&options);

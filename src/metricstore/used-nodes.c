@@ -131,3 +131,15 @@ size_t used_nodes_count(const struct used_nodes *nodes)
 {
     return hashmap_count(nodes->hosts);
 }
+
+bool used_nodes_next(const struct used_nodes *nodes, size_t *position, struct slice *ret_cluster,
+                     struct slice *ret_host)
+{
+    struct slice key;
+
+    if (!hashmap_next(nodes->hosts, position, &key, NULL))
+        return false;
+    *ret_cluster = slice_split(&key, '\0');
+    *ret_host = key;
+    return true;
+}

@@ -19,6 +19,9 @@ int used_nodes_fetch(const char *backend_url, const char *token, int64_t thresho
                      struct used_nodes **ret_nodes, struct error *err) MUST_CHECK;
 void used_nodes_free(struct used_nodes **nodes);
 bool used_nodes_has(const struct used_nodes *nodes, struct slice cluster, struct slice host);
+// for (size_t i = 0; used_nodes_next(nodes, &i, &cluster, &host);) ...
+bool used_nodes_next(const struct used_nodes *nodes, size_t *position, struct slice *ret_cluster,
+                     struct slice *ret_host);
 size_t used_nodes_count(const struct used_nodes *nodes);
 
 #endif

@@ -37,6 +37,10 @@ static void write_series(struct json_writer *w, const struct series *series, int
         json_write_uint(w, segment.len);
         json_write_key(w, "end");
         json_write_int(w, segment.start + (int64_t)segment.len * frequency_s);
+        if (segment.restored) {
+            json_write_key(w, "saved");
+            json_write_bool(w, true);
+        }
         json_write_object_end(w);
     }
     json_write_array_end(w);
@@ -100,6 +104,7 @@ static bool write_host(struct json_writer *w, struct store *store, struct host *
                        const struct slice *names, size_t count)
 {
     uint32_t level = LEVEL_HOST;
+    store_need_host(store, host);
     pthread_mutex_lock(&host->lock);
     for (size_t i = 0; i < count && level != LEVEL_NONE; i++) {
         uint32_t name = intern_find(store->names, names[i]);

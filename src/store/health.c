@@ -46,6 +46,7 @@ enum store_health store_health_check(struct store *store, struct slice cluster, 
         ret_metrics[i] = STORE_METRIC_MISSING;
     if (!host)
         return STORE_HEALTH_FAILED;
+    store_need_host(store, host);
     pthread_mutex_lock(&host->lock);
     for (size_t i = 0; i < metric_count; i++) {
         const struct metric *metric = store_find_metric(store, cluster, metrics[i]);

@@ -17,6 +17,10 @@ struct host *host_new(struct cluster *cluster, struct slice name)
     host->name = mem_strndup(name.ptr, name.len);
     atomic_init(&host->refs, 1);
     pthread_mutex_init(&host->lock, NULL);
+    pthread_mutex_init(&host->files.lock, NULL);
+    host->files.data_end = INT64_MIN;
+    host->files.loaded_from = INT64_MAX;
+    host->dirty_from = INT64_MAX;
     host_add_level(host, LEVEL_NONE, 0);
     return host;
 }
@@ -47,6 +51,7 @@ static void host_free(struct host *host)
     heads_clear(host);
     reclaim_release(&host->reclaim);
     pthread_mutex_destroy(&host->lock);
+    pthread_mutex_destroy(&host->files.lock);
     mem_free(host->groups);
     mem_free(host->levels);
     mem_free(host->name);
@@ -146,6 +151,12 @@ uint32_t host_add_member(struct host *host, struct group *group, uint32_t level)
     group->members[group->count] = (struct series){.level = level};
     host->levels[level].exists = true;
     return group->count++;
+}
+
+struct series *host_add_series(struct host *host, struct group *group, uint32_t level)
+{
+    uint32_t member = host_add_member(host, group, level); // moves the members
+    return &group->members[member];
 }
 
 // ---- heads ------------------------------------------------------------------------------------------------

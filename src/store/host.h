@@ -65,6 +65,19 @@ struct head {
                           // (MS-09)
 };
 
+// What the persistence layer knows of a host's directory. 'lock' is held over all that reads or changes the files; it is
+// taken before the host's own lock.
+struct host_files {
+    pthread_mutex_t lock;
+    atomic_bool unloaded;    // there are snapshots that nobody read yet
+    int64_t retry_at_s;      // reading them failed: not again before this
+    bool loaded_all;         // without the limit of the retention (4.9)
+    int64_t loaded_from;     // snapshots from here on were read; INT64_MAX: none
+    bool has_host_wal;       // current.wal was read and can go with the next snapshot
+    int64_t last_snapshot_s; // end of the last one, or the start of the process
+    int64_t data_end; // no snapshot has samples of this time or later; INT64_MIN: the directory must be asked
+};
+
 struct host {
     struct cluster *cluster; // outlives the host
     char *name;
@@ -81,6 +94,13 @@ struct host {
     uint32_t slot_count;  // a power of two; 0: none
     struct reclaim reclaim;
     struct series_memory memory;
+    // log and snapshots, used when the store has a log
+    uint32_t wal_number;  // of the host in the log; 0: none yet
+    uint32_t wal_series;  // numbers given to its series so far
+    uint64_t wal_epoch;   // of the log, in which all numbered series are defined
+    uint64_t dirty_epoch; // of the log, in which the first record since the last snapshot stands; 0: none
+    int64_t dirty_from;   // oldest slot written since the last snapshot; INT64_MAX: none
+    struct host_files files;
 };
 
 struct host *host_new(struct cluster *cluster, struct slice name); // with one reference
@@ -95,7 +115,8 @@ struct group *host_find_group(struct host *host, const struct metric *metric); /
 struct group *host_add_group(struct host *host, const struct metric *metric);
 struct series *group_find(const struct group *group, uint32_t level,
                           uint32_t *hint); // also an empty one; or NULL
-uint32_t host_add_member(struct host *host, struct group *group, uint32_t level); // existing one or new
+uint32_t host_add_member(struct host *host, struct group *group, uint32_t level);       // existing one or new
+struct series *host_add_series(struct host *host, struct group *group, uint32_t level); // the same as pointer
 struct series_env host_env(struct host *host, const struct group *group);
 
 uint64_t head_hash(struct slice text, uint64_t seed);

@@ -10,7 +10,10 @@
 #include "base/mem.h"
 #include "codec/lineproto-scan.h"
 #include "codec/lineproto.h"
+#include "store/cleanup.h"
 #include "store/store-private.h"
+#include "store/wal-record.h"
+#include "store/wal.h"
 
 #define LINES_PER_LOCK 8192                  // then readers of the host get a chance
 #define SECONDS_LIMIT  INT64_C(100000000000) // larger timestamps are in other units (MS-07)
@@ -26,6 +29,11 @@ struct batch {
     uint32_t last;             // head of the line before, in 'host', or HEAD_NONE
     bool default_matches;      // the batch's default cluster is that of 'host'
     uint64_t lines_locked;
+    struct wal *wal;                 // NULL: memory only
+    struct wal_encoder *definitions; // of series new to the log, for the host at work
+    struct wal_encoder *samples;
+    struct wal_span span; // of the batch's records in the log
+    struct error log_error;
     uint64_t rejected_syntax, rejected_name, rejected_old, rejected_future;
 };
 
@@ -44,12 +52,105 @@ struct address {
     struct name_text type, subtype;
 };
 
+// ---- log --------------------------------------------------------------------------------------------------
+
+static void define_series(struct batch *b, const struct metric *metric, const struct series *series)
+{
+    const struct host *host = b->host;
+    struct slice path[2];
+    size_t depth = 0;
+    for (uint32_t at = series->level; at != LEVEL_HOST; at = host->levels[at].parent)
+        depth++;
+    uint32_t at = series->level;
+    for (size_t i = depth; i > 0; i--, at = host->levels[at].parent)
+        path[i - 1] = intern_text(b->store->names, host->levels[at].name);
+    wal_encoder_define_series(b->definitions, series->wal_number, metric->name, path, depth);
+}
+
+// All that the host's records may refer to: a segment of the log explains itself.
+static void define_all(struct batch *b)
+{
+    const struct host *host = b->host;
+    wal_encoder_begin(b->definitions, host->wal_number);
+    wal_encoder_define_host(b->definitions, slice_from_cstr(host->cluster->name),
+                            slice_from_cstr(host->name));
+    for (size_t g = 0; g < host->group_count; g++) {
+        for (size_t m = 0; m < host->groups[g].count; m++) {
+            if (host->groups[g].members[m].wal_number)
+                define_series(b, host->groups[g].metric, &host->groups[g].members[m]);
+        }
+    }
+}
+
+static void log_begin(struct batch *b)
+{
+    struct host *host = b->host;
+    if (!host->wal_number)
+        host->wal_number =
+            (uint32_t)atomic_fetch_add_explicit(&b->store->hosts_numbered, 1, memory_order_relaxed) + 1;
+    wal_encoder_begin(b->definitions, host->wal_number);
+    wal_encoder_begin(b->samples, host->wal_number);
+}
+
+// Hands the records of the host over, under its lock, so that the log has the order of the store.
+static void log_end(struct batch *b)
+{
+    struct host *host = b->host;
+    struct slice samples = wal_encoder_end(b->samples);
+    int rc = 0;
+    if (samples.len == 0)
+        return;
+    do {
+        uint64_t epoch = wal_epoch(b->wal);
+        if (epoch != host->wal_epoch)
+            define_all(b);
+        struct slice definitions = wal_encoder_end(b->definitions);
+        rc = definitions.len ? wal_append(b->wal, epoch, definitions, &b->span) : 0;
+        if (rc == 0) {
+            host->wal_epoch = epoch;
+            rc = wal_append(b->wal, epoch, samples, &b->span);
+        }
+        if (rc == 0 && host->dirty_epoch == 0)
+            host->dirty_epoch = epoch;
+        if (rc == ERR_BUSY)
+            host->wal_epoch = 0; // a new segment began
+    } while (rc == ERR_BUSY);
+    if (rc < 0) {
+        host->wal_epoch = 0;
+        ignore_result(error_set(&b->log_error, rc, "the log cannot take a record of %zu bytes", samples.len));
+    }
+}
+
+// After very many deaths and births of series the host's numbers begin again; later definitions replace earlier ones.
+static void log_renumber(struct batch *b)
+{
+    struct host *host = b->host;
+    log_end(b);
+    for (size_t g = 0; g < host->group_count; g++) {
+        for (size_t m = 0; m < host->groups[g].count; m++)
+            host->groups[g].members[m].wal_number = 0;
+    }
+    host->wal_series = 0;
+    host->wal_epoch = 0;
+    log_begin(b);
+}
+
+static void log_number_series(struct batch *b, const struct metric *metric, struct series *series)
+{
+    if (b->host->wal_series + 1 >= WAL_MAX_SERIES)
+        log_renumber(b);
+    series->wal_number = ++b->host->wal_series;
+    define_series(b, metric, series);
+}
+
 // ---- the host at work -------------------------------------------------------------------------------------
 
 static void leave_host(struct batch *b)
 {
     if (!b->host)
         return;
+    if (b->wal)
+        log_end(b);
     pthread_mutex_unlock(&b->host->lock);
     host_unref(b->host);
     b->host = NULL;
@@ -75,13 +176,23 @@ static void enter_host(struct batch *b, struct slice cluster, struct slice name)
         host_unref(host);
     }
     b->default_matches = slice_eq_cstr(b->write->default_cluster, b->host->cluster->name);
+    if (b->wal)
+        log_begin(b);
 }
 
 static void store_sample(struct batch *b, struct group *group, uint32_t member, int64_t ts,
                          const struct series_value *value)
 {
     struct series_env env = host_env(b->host, group);
-    series_write(&group->members[member], &env, ts, value);
+    struct series *series = &group->members[member];
+    int64_t slot = series_write(series, &env, ts, value);
+    if (b->wal) {
+        if (UNLIKELY(series->wal_number == 0))
+            log_number_series(b, group->metric, series);
+        wal_encoder_sample(b->samples, series->wal_number, ts, value);
+        if (slot < b->host->dirty_from)
+            b->host->dirty_from = slot;
+    }
     b->result->stored++;
     b->lines_locked++;
 }
@@ -110,6 +221,7 @@ static ALWAYS_INLINE const char *scan_decimal_time(const char *p, struct series_
     p += 7;
     bool negative = *p == '-';
     p += negative;
+    ret_value->wide = 0;
     uint64_t mantissa = 0, ts = 0;
     unsigned fraction = 0;
     unsigned digits = lineproto_scan_number(&p, &mantissa);
@@ -121,7 +233,7 @@ static ALWAYS_INLINE const char *scan_decimal_time(const char *p, struct series_
         if (UNLIKELY(fraction == 0 || digits + fraction > DECIMAL_DIGITS || fraction > BLOCK_MAX_SCALE))
             return NULL;
     }
-    if (UNLIKELY(*p != ' '))
+    if (UNLIKELY(*p != ' ' || (negative && mantissa == 0))) // a negative zero keeps its sign in the log
         return NULL;
     p++;
     if (UNLIKELY(lineproto_scan_number(&p, &ts) == 0 || *p != '\n'))
@@ -337,7 +449,8 @@ static bool leaves_directory(struct slice name)
 // Names that could not become a directory (MS-10, MS-57).
 static bool is_unusable(struct slice name)
 {
-    return name.len == 0 || name.len > NAME_MAX_BYTES || slice_eq_cstr(name, ".");
+    return name.len == 0 || name.len > NAME_MAX_BYTES || slice_eq_cstr(name, ".") ||
+           slice_eq_cstr(name, WAL_DIRECTORY_NAME);
 }
 
 static int unknown_field(const struct lineproto_entry *entry, struct slice host,
@@ -494,18 +607,60 @@ static void count_batch(struct batch *b)
     store_count(&c->batches, 1);
 }
 
+// Until the records are on disk, unless the caller waits for several batches at once.
+static int commit_batch(struct batch *b)
+{
+    struct error err = b->log_error;
+    int rc = err.code;
+    if (rc == 0 && b->write->defer_commit)
+        b->result->span = (struct store_span){.begin = b->span.begin, .end = b->span.end};
+    else if (rc == 0)
+        rc = wal_wait(b->wal, &b->span, &err);
+    if (rc < 0) {
+        b->result->first_error = err;
+        b->result->error_count++;
+    }
+    return rc;
+}
+
+static void encoders_init(struct batch *b, struct wal_encoder encoders[2])
+{
+    b->definitions = &encoders[0];
+    b->samples = &encoders[1];
+    wal_encoder_init(b->definitions);
+    wal_encoder_init(b->samples);
+    store_admit(b->store); // before any lock is taken
+    wal_admit(b->wal);
+}
+
 int store_ingest(struct store *store, const struct store_write *write, struct store_write_result *ret)
 {
+    struct wal_encoder encoders[2];
     struct batch b = {.store = store,
+                      .wal = store->wal,
                       .write = write,
                       .result = ret,
                       .last = HEAD_NONE,
                       .decoder = lineproto_decoder_new(store->options.max_line_bytes),
                       .bounds = store_time_bounds(store, write->now_s, 0)};
     *ret = (struct store_write_result){.stored = 0};
+    if (b.wal)
+        encoders_init(&b, encoders);
     lineproto_decoder_reset(b.decoder, write->body, !write->truncated);
     ingest_lines(&b);
     lineproto_decoder_free(&b.decoder);
     count_batch(&b);
-    return ret->error_count ? ERR_INVALID : 0;
+    int rc = ret->error_count ? ERR_INVALID : 0;
+    if (!b.wal)
+        return rc;
+    wal_encoder_release(b.definitions);
+    wal_encoder_release(b.samples);
+    int commit_rc = commit_batch(&b);
+    return commit_rc ? commit_rc : rc;
+}
+
+int store_commit(struct store *store, const struct store_span *span, struct error *err)
+{
+    struct wal_span wal_span = {.begin = span->begin, .end = span->end};
+    return store->wal ? wal_wait(store->wal, &wal_span, err) : 0;
 }

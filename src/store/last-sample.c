@@ -19,6 +19,7 @@ bool store_last_sample(struct store *store, struct slice cluster, struct slice h
     int64_t last = 0;
     if (!host)
         return false;
+    store_need_host(store, host);
     pthread_mutex_lock(&host->lock);
     for (size_t i = 0; i < host->group_count; i++)
         last = MAX(last, newest_of(&host->groups[i]));

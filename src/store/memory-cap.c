@@ -25,7 +25,9 @@ bool store_hold_cap(struct store *store, int64_t now_s, struct store_cap_report 
     ret->bytes_after = ret->bytes_before;
     for (size_t i = 0; i < ARRAY_LEN(fractions) && ret->bytes_after > cap; i++) {
         ret->kept_s = (int64_t)(span_s * fractions[i]);
-        ret->freed_chunks += store_free_before(store, NULL, 0, now_s - ret->kept_s);
+        store_secure_before(store, now_s - ret->kept_s);
+        store->window_s = ret->kept_s; // what is loaded from now on is not older
+        ret->freed_chunks += store_free_loaded_before(store, now_s - ret->kept_s);
         store_maintain(store, now_s); // seals and gives back, so that the next look is right
         ret->bytes_after = accounted_bytes(store);
     }

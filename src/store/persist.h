@@ -61,6 +61,7 @@ int persist_snapshot_before(struct persist *persist, int64_t before_s, int64_t n
                             struct error *err) MUST_CHECK;
 // Reads the snapshots of all hosts that were not asked for yet (what the background does); for tests and benchmarks.
 void persist_load_all(struct persist *persist);
+bool persist_has_unloaded(struct persist *persist); // some host's snapshots were not read yet
 // Data of this host is loaded beyond the retention too (dynamic retention, 4.9).
 void persist_keep_host(struct persist *persist, struct slice cluster, struct slice host);
 
@@ -75,6 +76,8 @@ struct persist_stats {
     uint64_t dirty_hosts;    // now
     uint64_t unloaded_hosts; // now
     uint64_t loaded_files, loaded_bytes, corrupt_files, failed_loads;
+    uint64_t replayed_samples,
+        unknown_samples;    // of the replay: taken; of metrics that are not configured, or damaged
     int64_t oldest_dirty_s; // age of nothing: Unix time of the oldest sample that only the log has, 0: none
     double replay_s;        // how long the replay took
 };

@@ -351,6 +351,8 @@ int store_query_run(struct store *store, const struct store_query *query,
     else
         job.host = store_find_host(store, query->cluster, query->host);
     if (job.host)
+        store_need_host(store, job.host);
+    if (job.host)
         rc = run_on_host(&job, selectors, err);
     host_unref(job.host);
     if (rc)

@@ -61,13 +61,15 @@ static uint64_t free_one_host(struct store *store, const struct slice *path, siz
     struct host *host = path_count <= PATH_MAX_NAMES ? store_find_host(store, path[0], path[1]) : NULL;
     if (!host)
         return 0;
+    store_need_host(store, host);
     uint64_t freed = free_host(store, host, path + PATH_HOST, path_count - PATH_HOST, to);
     host_unref(host);
     return freed;
 }
 
-// All hosts of a cluster or of all; those that 'keep' wants are left alone.
-static uint64_t free_hosts(struct store *store, struct slice cluster, int64_t to,
+// All hosts of a cluster or of all; those that 'keep' wants are left alone. load: what is in files only is read first, so that it
+// goes too (and comes back with the next start, as upstream's).
+static uint64_t free_hosts(struct store *store, struct slice cluster, int64_t to, bool load,
                            bool (*keep)(void *, struct slice, struct slice), void *ctx)
 {
     size_t count;
@@ -75,6 +77,8 @@ static uint64_t free_hosts(struct store *store, struct slice cluster, int64_t to
     uint64_t freed = 0;
     for (size_t i = 0; i < count; i++) {
         struct host *host = hosts[i];
+        if (load)
+            store_need_host(store, host);
         if (!keep || !keep(ctx, slice_from_cstr(host->cluster->name), slice_from_cstr(host->name)))
             freed += free_host(store, host, NULL, 0, to);
         host_unref(host);
@@ -89,11 +93,17 @@ uint64_t store_free_before(struct store *store, const struct slice *path, size_t
     if (path_count >= PATH_HOST)
         return free_one_host(store, path, path_count, to);
     struct slice all = {.ptr = NULL};
-    return free_hosts(store, path_count ? path[0] : all, to, NULL, NULL);
+    return free_hosts(store, path_count ? path[0] : all, to, true, NULL, NULL);
+}
+
+uint64_t store_free_loaded_before(struct store *store, int64_t to)
+{
+    return free_hosts(store, (struct slice){.ptr = NULL}, to, false, NULL, NULL);
 }
 
 uint64_t store_retain(struct store *store, int64_t threshold_s,
                       bool (*keep)(void *, struct slice, struct slice), void *ctx)
 {
-    return free_hosts(store, (struct slice){.ptr = NULL}, threshold_s, keep, ctx);
+    store_secure_before(store, threshold_s);
+    return free_hosts(store, (struct slice){.ptr = NULL}, threshold_s, false, keep, ctx);
 }

@@ -322,7 +322,8 @@ bool series_next_segment(const struct series *s, size_t *position, struct segmen
                             .cap = items[first].cap,
                             .first_piece = first,
                             .end_piece = end,
-                            .has_open = newest};
+                            .has_open = newest,
+                            .restored = items[first].restored};
     *position = newest ? count + 1 : end;
     return true;
 }
@@ -377,18 +378,19 @@ static bool piece_prepend(struct series *s, const struct series_env *env, const 
     return true;
 }
 
-// A sample that no segment covers, older than 'next'. It goes in front of it, on its grid.
-static void write_in_front(struct series *s, const struct series_env *env, const struct segment *next,
-                           int64_t ts, double v)
+// A sample that no segment covers, older than 'next'. It goes in front of it, on its grid. Returns its time there.
+static int64_t write_in_front(struct series *s, const struct series_env *env, const struct segment *next,
+                              int64_t ts, double v)
 {
     int64_t f = env->frequency_s;
     uint64_t bins = ((uint64_t)(next->start - ts) + (uint64_t)f - 1) / (uint64_t)f;
+    int64_t bin_start = next->start - (int64_t)bins * f;
     if (bins < SEGMENT_BINS && piece_prepend(s, env, next, (size_t)bins, v))
-        return;
-    struct piece piece = {.start = next->start - (int64_t)bins * f,
-                          .block = block_encode(&v, 1),
-                          .cap = (uint16_t)MIN(bins, (uint64_t)SEGMENT_BINS)};
+        return bin_start + f / 2;
+    struct piece piece = {
+        .start = bin_start, .block = block_encode(&v, 1), .cap = (uint16_t)MIN(bins, (uint64_t)SEGMENT_BINS)};
     piece_insert(s, env, next->first_piece, piece);
+    return bin_start + f / 2;
 }
 
 static void segment_set(struct series *s, const struct series_env *env, const struct segment *segment,
@@ -405,8 +407,8 @@ static void segment_set(struct series *s, const struct series_env *env, const st
 }
 
 // Any sample that is not newer than what is there: finds the newest segment that begins at or before ts.
-static void write_late(struct series *s, const struct series_env *env, int64_t ts,
-                       const struct series_value *value)
+static int64_t write_late(struct series *s, const struct series_env *env, int64_t ts,
+                          const struct series_value *value)
 {
     struct segment segment, found, next;
     bool has_found = false, has_next = false;
@@ -418,10 +420,10 @@ static void write_late(struct series *s, const struct series_env *env, int64_t t
     size_t bin = has_found ? (size_t)((ts - found.start) / env->frequency_s) : 0;
     // Growing a segment must not cover what the next one has.
     bool covered = has_found && (bin < found.len || (bin < found.cap && (!has_next || ts < next.start)));
-    if (covered)
-        segment_set(s, env, &found, bin, value);
-    else
-        write_in_front(s, env, &next, ts, value_of(value));
+    if (!covered)
+        return write_in_front(s, env, &next, ts, value_of(value));
+    segment_set(s, env, &found, bin, value);
+    return segment_first_time(&found, env->frequency_s) + (int64_t)bin * env->frequency_s;
 }
 
 // ---- writing ----------------------------------------------------------------------------------------------
@@ -431,6 +433,15 @@ struct series_value series_value_of(double v)
     struct series_value value = {.wide = v};
     unsigned scale;
     value.decimal = block_find_decimal(v, &scale, &value.m);
+    value.scale = value.decimal ? (uint8_t)scale : 0;
+    return value;
+}
+
+struct series_value series_value_of_float32(float v)
+{
+    struct series_value value = {.wide = (double)v};
+    unsigned scale;
+    value.decimal = block_find_decimal_float32(v, &scale, &value.m);
     value.scale = value.decimal ? (uint8_t)scale : 0;
     return value;
 }
@@ -473,26 +484,23 @@ static int64_t newest_bin(const struct series *s, int64_t f, int64_t ts)
     return MIN(ahead / f, (int64_t)SEGMENT_BINS);
 }
 
-void series_write(struct series *s, const struct series_env *env, int64_t ts,
-                  const struct series_value *value)
+int64_t series_write(struct series *s, const struct series_env *env, int64_t ts,
+                     const struct series_value *value)
 {
     int64_t f = env->frequency_s;
     struct segment newest;
-    if (s->len == 0 && series_newest_segment(s, &newest) && ts < newest.start + (int64_t)newest.cap * f) {
-        write_late(s, env, ts, value);
-        return;
-    }
+    if (s->len == 0 && series_newest_segment(s, &newest) && ts < newest.start + (int64_t)newest.cap * f)
+        return write_late(s, env, ts, value);
     int64_t bin = s->len == 0 ? SEGMENT_BINS : newest_bin(s, f, ts);
-    if (bin < 0 || bin < s->len) {
-        write_late(s, env, ts, value);
-        return;
-    }
+    if (bin < 0 || bin < s->len)
+        return write_late(s, env, ts, value);
     if (bin >= SEGMENT_BINS)
         begin_segment(s, env, ts - f / 2);
     else
         while (s->len < bin)
             append(s, env, NULL);
     append(s, env, value);
+    return s->start + f / 2 + (int64_t)(s->len - 1) * f;
 }
 
 void series_add_segment(struct series *s, const struct series_env *env, int64_t start, const double *values,
@@ -502,6 +510,36 @@ void series_add_segment(struct series *s, const struct series_env *env, int64_t 
     begin_segment(s, env, 0);
     struct piece piece = {.start = start, .block = block_encode(values, count), .cap = (uint16_t)cap};
     piece_insert(s, env, piece_count(s), piece);
+}
+
+void series_add_restored(struct series *s, const struct series_env *env, int64_t start, struct block *block)
+{
+    begin_segment(s, env, 0);
+    struct piece piece = {.start = start, .block = block, .cap = block->count, .restored = true};
+    piece_insert(s, env, piece_count(s), piece);
+}
+
+void series_move(struct series *s, struct series *from)
+{
+    ASSERT(series_is_empty(s) && !s->open);
+    uint32_t level = s->level, wal_number = s->wal_number;
+    *s = *from;
+    s->level = level;
+    s->wal_number = wal_number;
+    *from = (struct series){.level = from->level};
+}
+
+void series_segment_values(const struct series *s, const struct segment *segment, double *out)
+{
+    size_t done = 0;
+    for (size_t i = segment->first_piece; i < segment->end_piece; i++) {
+        const struct block *block = s->pieces->items[i].block;
+        block_decode(block, 0, block->count, out + done);
+        done += block->count;
+    }
+    for (size_t i = 0; segment->has_open && i < open_count(s); i++)
+        out[done + i] = s->open_wide ? ((const double *)s->open)[i]
+                                     : narrow_value(((const int32_t *)s->open)[i], s->open_scale);
 }
 
 void series_release(struct series *s, const struct series_env *env)

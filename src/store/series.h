@@ -60,6 +60,7 @@ struct piece {
     uint16_t first_bin;
     uint16_t bins; // of the block, here so that planning a read touches no block
     uint16_t cap;  // bins that the segment may have: less than SEGMENT_BINS in front of a later segment
+    bool restored; // read from a snapshot; the debug dump says so
 };
 
 struct piece_list {
@@ -76,14 +77,18 @@ struct series {
     bool open_wide;    // doubles; else int32_t
     uint8_t open_scale;
     struct piece_list *pieces; // NULL: none
-    uint32_t level;            // of the host; the owner's business
+    uint32_t level;            // of the host; the owner's business, as is wal_number
+    uint32_t wal_number;       // in the log (wal-record.h); 0: none yet
 };
 
 // Any value, also from a double alone: finds out whether it is a short decimal.
 struct series_value series_value_of(double v);
+// From a value that was float32 in a file: the short decimal that it was, as block_encode_float32 does.
+struct series_value series_value_of_float32(float v);
 
-void series_write(struct series *s, const struct series_env *env, int64_t ts,
-                  const struct series_value *value);
+// Returns the time that the value is attributed to: the middle of its bin.
+int64_t series_write(struct series *s, const struct series_env *env, int64_t ts,
+                     const struct series_value *value);
 // Fetches the memory that the next sample in order will touch.
 static inline void series_prefetch_value(const struct series *s)
 {
@@ -98,6 +103,10 @@ void series_release(struct series *s, const struct series_env *env);
 // count.
 void series_add_segment(struct series *s, const struct series_env *env, int64_t start, const double *values,
                         size_t count, size_t cap);
+// Takes over a block of a snapshot as segment, older than none that is there; the block is sound and not empty.
+void series_add_restored(struct series *s, const struct series_env *env, int64_t start, struct block *block);
+// The content of 'from' becomes that of 's', which is empty; memory is accounted anew by the caller.
+void series_move(struct series *s, struct series *from);
 // Removes whole segments from the oldest on that end before 'to'; returns how many.
 size_t series_free_before(struct series *s, const struct series_env *env, int64_t to);
 // Seals what is full or idle: the open part of a series without a sample since 'idle_before' becomes a piece.
@@ -109,10 +118,17 @@ struct segment {
     size_t len, cap;
     size_t first_piece, end_piece;
     bool has_open;
+    bool restored;
 };
+static inline int64_t segment_first_time(const struct segment *segment, int64_t frequency_s)
+{
+    return segment->start + frequency_s / 2;
+}
 // for (size_t i = 0; series_next_segment(s, &i, &segment);) ...  oldest first
 bool series_next_segment(const struct series *s, size_t *position, struct segment *ret);
 bool series_newest_segment(const struct series *s, struct segment *ret);
+// All values of a segment into out, which has room for SEGMENT_BINS.
+void series_segment_values(const struct series *s, const struct segment *segment, double *out);
 
 // ---- reading ----------------------------------------------------------------------------------------------
 enum run_kind { RUN_GAP, RUN_BLOCK, RUN_NARROW, RUN_WIDE };

@@ -32,11 +32,16 @@ struct store {
     struct store_options options; // with defaults filled in; 'metrics' is NULL
     struct metric *metrics;       // sorted by name, those of one cluster before the one of all clusters
     size_t metric_count;
-    struct hashmap *metric_names; // name -> first metric of that name
-    struct intern *names;         // of components
-    uint64_t seed;                // of the hashes of line heads
-    pthread_rwlock_t tree_lock;   // clusters and their hosts
-    struct hashmap *clusters;     // name -> struct cluster
+    struct hashmap *metric_names;        // name -> first metric of that name
+    struct intern *names;                // of components
+    uint64_t seed;                       // of the hashes of line heads
+    pthread_rwlock_t tree_lock;          // clusters and their hosts
+    struct hashmap *clusters;            // name -> struct cluster
+    struct persist *persist;             // NULL: memory only; set before and cleared after all other use
+    struct wal *wal;                     // of persist
+    atomic_uint_fast32_t hosts_numbered; // in the log
+    atomic_int_fast64_t
+        window_s; // snapshots older than this are not read: the retention, or what the memory cap left
     struct store_counters counters;
 };
 
@@ -56,6 +61,20 @@ struct host *store_add_host(struct store *store, struct slice cluster, struct sl
 struct host **store_list_hosts(struct store *store, struct slice cluster, size_t *ret_count);
 // Takes hosts without levels and data out of the tree, and clusters that become empty with 'clusters'.
 void store_remove_empty(struct store *store, struct slice cluster, bool clusters);
+
+// Reads the snapshots of a host that nobody asked for yet; before its data is looked at, and without its lock (persist-load.c).
+void store_load_host(struct store *store, struct host *host);
+static inline void store_need_host(struct store *store, struct host *host)
+{
+    if (atomic_load_explicit(&host->files.unloaded, memory_order_acquire))
+        store_load_host(store, host);
+}
+// A batch waits here while the log is at its limit (persist.c).
+void store_admit(struct store *store);
+// Snapshots what only the log has of the time before 'before_s', so that it may be freed (persist.c).
+void store_secure_before(struct store *store, int64_t before_s);
+// As store_free_before for everything, but without reading snapshots for it.
+uint64_t store_free_loaded_before(struct store *store, int64_t to);
 
 // Samples outside are refused (MS-16): older than the retention, or too far ahead of the arrival.
 struct time_bounds {

@@ -116,6 +116,7 @@ int store_new(const struct store_options *options, struct store **ret_store, str
     struct store *store = NEW(struct store);
     store->options = *options;
     fill_defaults(&store->options);
+    store->window_s = MAX(options->retention_s, INT64_C(0));
     store->seed = random_seed();
     store->metric_names = hashmap_new();
     store->names = intern_new();
@@ -263,15 +264,18 @@ void store_hosts(struct store *store, struct slice cluster, struct arena *arena,
     *ret_count = count;
 }
 
-// True when the host holds no series and no component; it is marked so that writers who found it look again.
+// True when the host holds no series, no component and no unread files; it is marked so that writers who found it look again.
 static bool retire_host(struct host *host)
 {
+    if (pthread_mutex_trylock(&host->files.lock) != 0) // its files are being read or written
+        return false;
     pthread_mutex_lock(&host->lock);
-    bool empty = host->group_count == 0;
+    bool empty = host->group_count == 0 && !host->files.unloaded;
     for (uint32_t i = 1; i < host->level_count; i++)
         empty = empty && !host->levels[i].exists;
     host->removed = empty;
     pthread_mutex_unlock(&host->lock);
+    pthread_mutex_unlock(&host->files.lock);
     return empty;
 }
 

@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/macros.h"
 #include "base/slice.h"
 #include "model/scope.h"
 
@@ -55,6 +56,18 @@ struct store_write {
     bool defer_commit;            // do not wait for the log: the caller does, with store_commit
 };
 
+// A stretch of the log that must be on disk before something is acknowledged. {0}: nothing.
+struct store_span {
+    uint64_t begin, end;
+};
+static inline void store_span_join(struct store_span *all, struct store_span more)
+{
+    if (all->begin == all->end)
+        *all = more;
+    else if (more.begin != more.end)
+        *all = (struct store_span){MIN(all->begin, more.begin), MAX(all->end, more.end)};
+}
+
 struct store_write_result {
     uint64_t stored;   // samples
     uint64_t skipped;  // lines of unknown metrics
@@ -62,7 +75,7 @@ struct store_write_result {
     struct error
         first_error; // of the first line refused for syntax (answered 400, MS-13); code ERR_NONE: none
     int64_t error_count;
-    uint64_t commit; // with defer_commit: what to wait for; 0: nothing
+    struct store_span span; // with defer_commit: what to wait for
 };
 
 // Stores every good line. Returns 0 when no line was bad, ERR_INVALID when first_error is set; ERR_NO_SPACE or
@@ -70,9 +83,9 @@ struct store_write_result {
 int store_ingest(struct store *store, const struct store_write *write,
                  struct store_write_result *ret) MUST_CHECK;
 
-// Waits until the batches up to this 'commit' (the largest of several is enough) are as safe as the log's mode says (persist.h).
-// ERR_NO_SPACE, ERR_IO: they are not, and must not be acknowledged.
-int store_commit(struct store *store, uint64_t commit, struct error *err) MUST_CHECK;
+// Waits until this stretch is as safe as the log's mode says (persist.h). ERR_NO_SPACE, ERR_IO: it is not, and what belongs to it must
+// not be acknowledged.
+int store_commit(struct store *store, const struct store_span *span, struct error *err) MUST_CHECK;
 
 // ---- query --------------------------------------------------------------------------------------------------
 struct store_query {

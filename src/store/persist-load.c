@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+// Snapshots into hosts (metric-store.md 7.6). A host's files are read into a host of their own, which nobody else sees; then its
+// series move over under the lock. What came in meanwhile is newer and wins, slot by slot. So ingest never waits for files.
+#include <math.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/mem.h"
+#include "store/host-wal.h"
+#include "store/persist-private.h"
+
+#define RETRY_S 10
+
+// ---- values of a snapshot ---------------------------------------------------------------------------------
+
+static bool all_gaps(const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!isnan(values[i]))
+            return false;
+    }
+    return true;
+}
+
+static void write_one(struct series *series, const struct series_env *env, int64_t ts, double v,
+                      bool was_float32)
+{
+    if (isnan(v))
+        return;
+    struct series_value value = was_float32 ? series_value_of_float32((float)v) : series_value_of(v);
+    series_write(series, env, ts, &value);
+}
+
+static int64_t newest_end(const struct series *series, int64_t f)
+{
+    struct segment newest;
+    return series_newest_segment(series, &newest) ? newest.start + (int64_t)newest.len * f : INT64_MIN;
+}
+
+// The file's 'start' is the time of the first value, the middle of its bin (MS-28).
+static void add_same_step(struct series *series, const struct series_env *env,
+                          const struct checkpoint_metric *metric)
+{
+    double values[BLOCK_MAX_VALUES];
+    int64_t f = env->frequency_s, left = metric->start - f / 2;
+    size_t total = metric->values.count;
+    for (size_t done = 0, n; done < total; done += n) {
+        n = MIN(total - done, (size_t)BLOCK_MAX_VALUES);
+        checkpoint_get_values(&metric->values, done, n, values);
+        int64_t start = left + (int64_t)done * f;
+        if (all_gaps(values, n))
+            continue;
+        if (start >= newest_end(series, f)) {
+            series_add_restored(series, env, start,
+                                metric->values.f32le ? block_encode_float32(values, n)
+                                                     : block_encode(values, n));
+            continue;
+        }
+        for (size_t i = 0; i < n; i++) // snapshots that overlap
+            write_one(series, env, metric->start + (int64_t)(done + i) * f, values[i],
+                      metric->values.f32le != NULL);
+    }
+}
+
+// The interval was another one when this was written (MS-37).
+static void add_other_step(struct series *series, const struct series_env *env,
+                           const struct checkpoint_metric *metric)
+{
+    double values[BLOCK_MAX_VALUES];
+    size_t total = metric->values.count;
+    for (size_t done = 0, n; done < total; done += n) {
+        n = MIN(total - done, (size_t)BLOCK_MAX_VALUES);
+        checkpoint_get_values(&metric->values, done, n, values);
+        for (size_t i = 0; i < n; i++)
+            write_one(series, env, metric->start + (int64_t)(done + i) * metric->frequency_s, values[i],
+                      metric->values.f32le != NULL);
+    }
+}
+
+static void add_metric(struct persist *p, struct host *host, uint32_t level,
+                       const struct checkpoint_metric *from)
+{
+    const struct metric *metric =
+        store_find_metric(p->store, slice_from_cstr(host->cluster->name), from->name);
+    if (!metric || from->values.count == 0)
+        return;
+    struct group *group = host_add_group(host, metric);
+    struct series *series = host_add_series(host, group, level);
+    struct series_env env = host_env(host, group);
+    if (from->frequency_s == metric->frequency_s)
+        add_same_step(series, &env, from);
+    else
+        add_other_step(series, &env, from);
+}
+
+static void add_level(struct persist *p, struct host *host, uint32_t level,
+                      const struct checkpoint_level *from)
+{
+    for (size_t i = 0; i < from->metric_count; i++)
+        add_metric(p, host, level, &from->metrics[i]);
+    for (size_t i = 0; i < from->child_count; i++) { // the reader bounds the depth
+        const struct checkpoint_level *child = &from->children[i];
+        if (child->name.len > 0 && child->name.len <= NAME_MAX_BYTES)
+            add_level(p, host, host_add_level(host, level, intern_add(p->store->names, child->name)), child);
+    }
+}
+
+void persist_add_checkpoint(struct persist *p, struct host *host, const struct checkpoint *checkpoint)
+{
+    add_level(p, host, LEVEL_HOST, &checkpoint->root);
+}
+
+// ---- files of a host --------------------------------------------------------------------------------------
+
+static int load_file(struct persist *p, struct host *host, const char *path, const struct snapshot_file *file,
+                     int64_t window_from, struct error *err)
+{
+    char name[CHECKPOINT_NAME_SIZE];
+    struct checkpoint checkpoint;
+    struct buf bytes;
+    struct arena *arena = arena_new(PERSIST_ARENA_BYTES);
+    checkpoint_name(file->from, file->format, name);
+    buf_init(&bytes, PERSIST_FILE_MAX_BYTES);
+    int rc = persist_read(p, path, name, &bytes, err);
+    if (rc == 0)
+        rc = checkpoint_parse(file->format, buf_slice(&bytes), arena, &checkpoint, err);
+    if (rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_LIMIT)
+        persist_set_aside(p, path, name, err->text);
+    if (rc == 0 && (checkpoint.to == 0 || checkpoint.to >= window_from)) {
+        persist_add_checkpoint(p, host, &checkpoint);
+        persist_count(&p->counters.loaded_files, 1);
+        persist_count(&p->counters.loaded_bytes, bytes.len);
+    }
+    buf_release(&bytes);
+    arena_free(&arena);
+    return rc == ERR_NOT_FOUND ? 0 : rc; // gone: cleaned up meanwhile
+}
+
+// Snapshots of [window_from, until).
+static void load_files(struct persist *p, struct host *host, const char *path,
+                       const struct snapshot_list *list, int64_t window_from, int64_t until)
+{
+    for (size_t i = 0; i < list->count && list->items[i].from < until; i++) {
+        struct error err = ERROR_INIT;
+        bool covered = i + 1 < list->count &&
+                       list->items[i + 1].from <= window_from; // the next one begins before the window
+        if (covered && list->items[i].from < window_from)
+            continue;
+        int rc = load_file(p, host, path, &list->items[i], window_from, &err);
+        if (rc == ERR_IO) {
+            persist_count(&p->counters.failed_loads, 1);
+            persist_report(p, LOG_LEVEL_ERROR,
+                           "a snapshot cannot be read, its data is missing from answers until the next "
+                           "start: %s",
+                           err.text);
+        }
+    }
+}
+
+static void replay_host_wal_record(struct persist *p, struct host *host, const struct host_wal_record *record)
+{
+    const struct metric *metric =
+        store_find_metric(p->store, slice_from_cstr(host->cluster->name), record->metric);
+    uint32_t level = LEVEL_HOST;
+    if (!metric || record->selector_count > ARRAY_LEN(record->selector))
+        return;
+    for (size_t i = 0; i < record->selector_count; i++) {
+        if (record->selector[i].len == 0 || record->selector[i].len > NAME_MAX_BYTES)
+            return;
+        level = host_add_level(host, level, intern_add(p->store->names, record->selector[i]));
+    }
+    struct group *group = host_add_group(host, metric);
+    struct series *series = host_add_series(host, group, level);
+    struct series_env env = host_env(host, group);
+    struct series_value value = series_value_of_float32(record->value);
+    int64_t slot = series_write(series, &env, record->ts, &value);
+    host->dirty_from = MIN(host->dirty_from, slot);
+}
+
+// The log that upstream left, or our tool wrote. It stays until a snapshot has what is in it (MS-30).
+static void load_host_wal(struct persist *p, struct host *host, const char *path, int64_t window_from)
+{
+    struct host_wal_reader reader;
+    struct host_wal_record record;
+    struct error err = ERROR_INIT;
+    struct buf bytes;
+    buf_init(&bytes, PERSIST_FILE_MAX_BYTES);
+    int rc = persist_read(p, path, HOST_WAL_NAME, &bytes, &err);
+    if (rc == 0) {
+        host_wal_reader_init(&reader, buf_slice(&bytes));
+        while ((rc = host_wal_next(&reader, &record, &err)) > 0) {
+            if (record.ts >= window_from && isfinite(record.value))
+                replay_host_wal_record(p, host, &record);
+        }
+    }
+    if (rc == ERR_CORRUPT)
+        persist_report(p, LOG_LEVEL_WARN,
+                       "'%s/%s' is cut or damaged behind its record %llu; what is before it was read: %s",
+                       path, HOST_WAL_NAME, (unsigned long long)reader.records, err.text);
+    else if (rc < 0 && rc != ERR_NOT_FOUND)
+        persist_report(p, LOG_LEVEL_ERROR, "%s", err.text);
+    host->files.has_host_wal = rc == 0 || rc == ERR_CORRUPT;
+    buf_release(&bytes);
+}
+
+// ---- moving into the live host ----------------------------------------------------------------------------
+
+// The values of 'newer' over those of 'older'.
+static void overlay(struct series *older, const struct series_env *older_env, const struct series *newer)
+{
+    struct segment segment;
+    double values[SEGMENT_BINS];
+    int64_t f = older_env->frequency_s;
+    for (size_t i = 0; series_next_segment(newer, &i, &segment);) {
+        series_segment_values(newer, &segment, values);
+        for (size_t k = 0; k < segment.len; k++)
+            write_one(older, older_env, segment_first_time(&segment, f) + (int64_t)k * f, values[k], false);
+    }
+}
+
+static void absorb_series(struct host *host, struct group *group, struct series *to, struct host *from,
+                          struct group *from_group, struct series *loaded)
+{
+    if (!series_is_empty(to)) {
+        struct series_env from_env = host_env(from, from_group), env = host_env(host, group);
+        overlay(loaded, &from_env, to);
+        series_release(to, &env);
+    }
+    series_move(to, loaded);
+}
+
+static void add_memory(struct series_memory *to, const struct series_memory *from)
+{
+    to->open_bytes += from->open_bytes;
+    to->sealed_bytes += from->sealed_bytes;
+    to->index_bytes += from->index_bytes;
+    to->open_chunks += from->open_chunks;
+    to->sealed_chunks += from->sealed_chunks;
+}
+
+// Everything of 'from' goes into 'host', whose lock is held.
+static void absorb(struct host *host, struct host *from)
+{
+    uint32_t *levels = NEW_ARRAY(uint32_t, from->level_count);
+    for (uint32_t i = 1; i < from->level_count; i++) // parents come first
+        levels[i] = host_add_level(host, levels[from->levels[i].parent], from->levels[i].name);
+    for (size_t g = 0; g < from->group_count; g++) {
+        struct group *from_group = &from->groups[g];
+        struct group *group = host_add_group(host, from_group->metric);
+        for (size_t m = 0; m < from_group->count; m++) {
+            struct series *loaded = &from_group->members[m];
+            if (series_is_empty(loaded))
+                continue;
+            struct series *to = host_add_series(host, group, levels[loaded->level]);
+            absorb_series(host, group, to, from, from_group, loaded);
+        }
+    }
+    add_memory(&host->memory, &from->memory);
+    from->memory = (struct series_memory){.open_bytes = 0};
+    host->dirty_from = MIN(host->dirty_from, from->dirty_from);
+    mem_free(levels);
+}
+
+// Under files.lock.
+static void load_host(struct persist *p, struct host *host)
+{
+    struct error err = ERROR_INIT;
+    struct snapshot_list list;
+    char *path = persist_host_path(p, host);
+    int64_t window_s = p->store->window_s;
+    int64_t window_from = window_s > 0 && !host->files.loaded_all ? persist_now(p) - window_s : INT64_MIN;
+    struct host *loaded = host_new(host->cluster, slice_from_cstr(host->name));
+    int rc = persist_list(path, &list, &err);
+    if (rc == 0) {
+        load_files(p, loaded, path, &list, window_from, host->files.loaded_from);
+        if (list.has_host_wal)
+            load_host_wal(p, loaded, path, window_from);
+    }
+    pthread_mutex_lock(&host->lock);
+    absorb(host, loaded);
+    pthread_mutex_unlock(&host->lock);
+    host->files.has_host_wal = loaded->files.has_host_wal;
+    host->files.retry_at_s = persist_now(p) + RETRY_S;
+    if (rc == 0) {
+        host->files.loaded_from = window_from;
+        atomic_store_explicit(&host->files.unloaded, false, memory_order_release);
+    } else {
+        persist_report(p, LOG_LEVEL_ERROR, "snapshots of a host cannot be read now: %s", err.text);
+    }
+    host_unref(loaded);
+    persist_list_release(&list);
+    mem_free(path);
+}
+
+void store_load_host(struct store *store, struct host *host)
+{
+    struct persist *p = store->persist;
+    if (!p)
+        return;
+    pthread_mutex_lock(&host->files.lock);
+    if (host->files.unloaded && (host->files.retry_at_s == 0 || persist_now(p) >= host->files.retry_at_s))
+        load_host(p, host);
+    pthread_mutex_unlock(&host->files.lock);
+}
+
+void persist_keep_host(struct persist *persist, struct slice cluster, struct slice name)
+{
+    struct host *host = store_find_host(persist->store, cluster, name);
+    if (!host)
+        return;
+    pthread_mutex_lock(&host->files.lock);
+    if (!host->files.loaded_all) { // older snapshots go below what is there
+        host->files.loaded_all = true;
+        host->files.retry_at_s = 0;
+        atomic_store_explicit(&host->files.unloaded, true, memory_order_release);
+    }
+    pthread_mutex_unlock(&host->files.lock);
+    host_unref(host);
+}
+
+// ---- names at the start -----------------------------------------------------------------------------------
+
+static bool is_skipped_name(const char *name)
+{
+    return strcmp(name, WAL_DIRECTORY_NAME) == 0 || strlen(name) > NAME_MAX_BYTES;
+}
+
+// Whether there is anything that the window or a log asks for. Only when all snapshots begin before the window is one opened.
+static bool has_data(struct persist *p, const char *path, const struct snapshot_list *list,
+                     int64_t window_from)
+{
+    if (list->has_host_wal)
+        return true;
+    if (list->count == 0)
+        return false;
+    struct snapshot_file last = list->items[list->count - 1];
+    if (last.from >= window_from)
+        return true;
+    return persist_read_end(p, path, &last, NULL) != 0 || last.to == 0 || last.to >= window_from;
+}
+
+static void scan_host(struct persist *p, const char *cluster_path, const char *cluster, const char *name,
+                      int64_t window_from)
+{
+    struct snapshot_list list;
+    struct error err = ERROR_INIT;
+    char *path = file_join(cluster_path, name);
+    int rc = persist_list(path, &list, &err);
+    if (rc < 0) {
+        persist_report(p, LOG_LEVEL_WARN, "not a host's directory, left alone: %s", err.text);
+    } else if (has_data(p, path, &list, window_from)) {
+        struct host *host = store_add_host(p->store, slice_from_cstr(cluster), slice_from_cstr(name));
+        atomic_store_explicit(&host->files.unloaded, true, memory_order_release);
+        host_unref(host);
+    }
+    persist_list_release(&list);
+    mem_free(path);
+}
+
+static int scan_cluster(struct persist *p, const char *name, int64_t window_from, struct error *err)
+{
+    char **hosts = NULL;
+    size_t count = 0;
+    char *path = file_join(p->options.directory, name);
+    int rc = file_list(path, &hosts, &count, err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (!is_skipped_name(hosts[i]))
+            scan_host(p, path, name, hosts[i], window_from);
+    }
+    file_list_free(&hosts, count);
+    mem_free(path);
+    return rc;
+}
+
+int persist_scan(struct persist *p, struct error *err)
+{
+    char **clusters = NULL;
+    size_t count = 0;
+    int64_t window_s = p->store->window_s;
+    int64_t window_from = window_s > 0 ? p->options.now_s - window_s : INT64_MIN;
+    int rc = file_list(p->options.directory, &clusters, &count, err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct error why = ERROR_INIT;
+        if (!is_skipped_name(clusters[i]) && scan_cluster(p, clusters[i], window_from, &why) < 0)
+            persist_report(p, LOG_LEVEL_WARN, "not a cluster's directory, left alone: %s", why.text); // MS-10
+    }
+    file_list_free(&clusters, count);
+    return rc;
+}
