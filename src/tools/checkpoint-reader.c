@@ -20,9 +20,14 @@
 #define MAX_FILE_BYTES  ((size_t)64 << 30)
 #define READ_STEP_BYTES ((size_t)1 << 20)
 #define SPILL_BYTES     ((size_t)64 << 10) // output is written in pieces of about this size
-#define MAX_DEPTH       64                 // upstream has no limit (MS-36)
+#define MAX_DEPTH       32                 // upstream has no limit (MS-36)
 #define VALUES_A_ROW    10
 #define TIME_SIZE       48
+
+#define ERA_DAYS            UINT64_C(146097) // 400 years
+#define CALENDAR_BEGIN_ERAS UINT64_C(730692556)
+// From the begin of the calendar to 1970-01-01, which is 719468 days after 0000-03-01.
+#define CALENDAR_BEGIN_S ((CALENDAR_BEGIN_ERAS * ERA_DAYS + 719468) * 86400)
 
 struct dump {
     const char *path; // of the input, as given
@@ -52,21 +57,20 @@ static void spill_when_full(struct dump *d)
         spill(d);
 }
 
-// Gregorian date of a day, for every int64 of seconds; libc stops at years beyond int.
+// Gregorian date for every second: libc stops at years beyond int. Counts from the first of March of a year that is far enough back
+// and a multiple of 400: leap days then end years, and nothing is negative. Upstream counts from there too, so that even
+// the seconds below (the first 258 years of int64) come out as the same odd dates.
 static char *format_time(int64_t seconds, char *text)
 {
-    int64_t days = seconds / 86400 - (seconds % 86400 < 0);
-    int64_t of_day = seconds % 86400 + (seconds % 86400 < 0 ? 86400 : 0);
-    int64_t shifted = days + 719468; // since 0000-03-01: leap days end years and eras of 400 years
-    int64_t era = shifted / 146097 - (shifted % 146097 < 0), day = shifted - era * 146097;
-    int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-    int64_t of_year = day - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
-    int64_t of_month = of_year - (153 * month + 2) / 5 + 1;
-    month = month < 10 ? month + 3 : month - 9;
-    year += era * 400 + (month <= 2);
+    uint64_t since = (uint64_t)seconds + CALENDAR_BEGIN_S, of_day = since % 86400, days = since / 86400;
+    uint64_t era = days / ERA_DAYS, day = days % ERA_DAYS;
+    uint64_t of_era = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    uint64_t of_year = day - (365 * of_era + of_era / 4 - of_era / 100), month = (5 * of_year + 2) / 153;
+    int64_t year = (int64_t)(era * 400 + of_era) - (int64_t)CALENDAR_BEGIN_ERAS * 400 + (month >= 10);
     snprintf(text, TIME_SIZE, "%s%04" PRId64 "-%02d-%02dT%02d:%02d:%02dZ", year < 0 ? "-" : "",
-             year < 0 ? -year : year, (int)month, (int)of_month, (int)(of_day / 3600),
-             (int)(of_day / 60 % 60), (int)(of_day % 60));
+             year < 0 ? -year : year, (int)(month < 10 ? month + 3 : month - 9),
+             (int)(of_year - (153 * month + 2) / 5 + 1), (int)(of_day / 3600), (int)(of_day / 60 % 60),
+             (int)(of_day % 60));
     return text;
 }
 
