@@ -18,21 +18,14 @@ import zlib
 
 import ed25519
 import harness
+import store_files
+from store_files import TIME, Mismatch, expect, quote_times
 
 FOLDER = harness.ROOT / "tests" / "recorded" / "store"
 COMPARED_HEADERS = ("content-type", "allow", "location", "x-content-type-options")
 PLACEHOLDER = re.compile(r"\$\{(\w+)(?::(\w+))?([+-]\d+)?(\*\d+)?\}")
-TIME = re.compile(r"\$\{time:(\w+)([+-]\d+)?\}")
+READER = "binaryCheckpointReader"
 DATA_SUFFIXES = (".bin", ".json", ".wal", ".parquet", ".tmp")
-
-
-class Mismatch(AssertionError):
-    pass
-
-
-def expect(condition, text):
-    if not condition:
-        raise Mismatch(text)
 
 
 class Number(str):
@@ -50,22 +43,6 @@ def parse_json(text):
 
 class Object(list):
     """A JSON object as list of (key, value): the order counts."""
-
-
-def quote_times(text):
-    """${time:..} outside of strings becomes a string, so that the text is JSON."""
-    out, in_string, i = [], False, 0
-    while i < len(text):
-        found = TIME.match(text, i)
-        if found and not in_string:
-            out.append(f'"{found.group()}"')
-            i = found.end()
-            continue
-        if text[i] == '"' and (i == 0 or text[i - 1] != "\\"):
-            in_string = not in_string
-        out.append(text[i])
-        i += 1
-    return "".join(out)
 
 
 def as_json(text):
@@ -92,7 +69,15 @@ def encode_bytes(items, resolve):
     def log_record(stamp, metric, selector, value):
         body = number(stamp, "i64") + text(metric, "u16") + number(len(selector), "u8")
         body += b"".join(text(s, "u8") for s in selector) + number(value, "f32")
-        return number(0xDA7ADA7A, "u32") + number(len(body), "u32") + body + number(zlib.crc32(body), "u32")
+        return number(store_files.RECORD_MAGIC, "u32") + number(len(body), "u32") + body + number(zlib.crc32(body), "u32")
+
+    def level(tree):
+        out = number(len(tree.get("metrics", {})), "u32")
+        for name, (frequency, start, values) in tree.get("metrics", {}).items():
+            out += text(name, "u16") + number(frequency, "i64") + number(start, "i64") + number(len(values), "u32")
+            out += b"".join(number(v, "f32") for v in values)
+        out += number(len(tree.get("children", {})), "u32")
+        return out + b"".join(text(n, "u16") + level(c) for n, c in tree.get("children", {}).items())
 
     out = b""
     for item in items:
@@ -110,6 +95,9 @@ def encode_bytes(items, resolve):
             out += inner + number(zlib.crc32(inner), "u32")
         elif kind == "wal":
             out += log_record(*value)
+        elif kind == "snapshot":
+            out += number(store_files.SNAPSHOT_MAGIC, "u32") + number(value[0], "i64") + number(value[1], "i64")
+            out += level(value[2])
         elif kind == "cut":
             out += encode_bytes(value[0], resolve)[:value[1]]
         else:
@@ -153,6 +141,7 @@ class Scenario:
         now, align = int(time.time()), self.data.get("align", 60)
         ports = harness.free_ports(3)
         self.values = {"PORT": ports[0], "NATS": ports[1], "BACKEND": ports[2], "DIR": str(self.cwd),
+                       "CMD": str(harness.BIN / "cc-metric-store"), "READER": str(harness.BIN / READER),
                        "T": now // align * align}
         self.spans = {}  # id of a step: first and last second
         self.store = None
@@ -303,8 +292,38 @@ class Scenario:
             expect(re.fullmatch(self.time_pattern(self.resolve(a["request"])), b["request"]), f"{b}, wanted {a}")
             expect(a["authorization"] == b["authorization"], f"{b}, wanted {a}")
 
+    def same_int(self, want, got):
+        if isinstance(want, str) and TIME.fullmatch(want):
+            low, high = self.time_range(TIME.fullmatch(want))
+            return low <= got <= high
+        return int(want) == got
+
+    def same_text(self, want, got):
+        return re.fullmatch(self.time_pattern(want), got) is not None
+
+    def compare_file(self, want, got, rules):
+        expect(want["found"] == got["found"], f"{got['found']} files, wanted {want['found']}")
+        if want.get("name_is_from"):
+            expect(got["name"] == str(got["from"]), f"'{got['name']}' begins at {got['from']}")
+        if set(want) & {"content", "text"}:
+            _, compare = store_files.KINDS[rules["as"]]
+            compare(self.resolve_all(want), got, rules, self)
+
+    def resolve_all(self, value):
+        """Placeholders of all texts below, keys too."""
+        if isinstance(value, dict):
+            return {self.resolve(k): self.resolve_all(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.resolve_all(v) for v in value]
+        return self.resolve(value) if isinstance(value, str) else value
+
+    def compare_reader(self, want, got, rules):
+        self.compare_end({"exit": want["exit"]}, got, rules)
+        store_files.compare_text({"text": self.resolve(want["stdout"])}, {"text": got["stdout"]}, rules, self)
+
     COMPARE = {"http": compare_http, "slow_stop": compare_http, "start": compare_end, "stop": compare_end,
-               "run": compare_end, "log": compare_log, "ls": compare_ls, "backend_requests": compare_backend_requests}
+               "run": compare_end, "log": compare_log, "ls": compare_ls, "file": compare_file,
+               "reader": compare_reader, "backend_requests": compare_backend_requests}
 
     def compare(self, step, got):
         compare = self.COMPARE[step["do"]]
@@ -517,6 +536,19 @@ class Scenario:
         files = [str(p.relative_to(top)) + ("/" if p.is_dir() else "") for p in top.rglob("*")
                  if p.is_file() or not any(p.iterdir())]
         return {"exists": True, "files": sorted(files)}
+
+    def do_file(self, step):
+        found = sorted(self.cwd.glob(self.resolve(step["path"])))
+        if len(found) != 1:
+            return {"found": len(found)}
+        if step["as"] not in store_files.KINDS:
+            raise NotImplementedError(f"files as '{step['as']}'")
+        decode, _ = store_files.KINDS[step["as"]]
+        return dict(decode(found[0].read_bytes()), found=1, name=found[0].stem)
+
+    def do_reader(self, step):
+        done = harness.run_program(READER, [self.resolve(a) for a in step["args"]], cwd=self.cwd)
+        return {"exit": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
 
     def do_log(self, step):
         text = self.store.stdout + self.store.stderr
