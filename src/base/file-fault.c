@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a power failure may leave is known by keeping, for each file changed since its last sync, the bytes it
 // had then. Files are found by device and inode, so renames do not matter; the image holds a descriptor of
-// its own.
+// its own. Changes of names are kept as a list, each with what undoes it, until their directory is synced.
 #include "base/file-fault.h"
 
 #include <errno.h>
@@ -22,12 +22,29 @@ struct image {
     size_t len;
 };
 
+enum change_kind { NAME_MADE, NAME_RENAMED, NAME_REMOVED };
+
+// A change of a directory that was not synced.
+struct change {
+    enum change_kind kind;
+    dev_t device; // of the directory
+    ino_t inode;
+    char *path, *old_path; // old_path: of NAME_RENAMED
+    bool had_file;         // NAME_RENAMED, NAME_REMOVED: the path named a file, and this was in it
+    char *bytes;
+    size_t len;
+    mode_t mode;
+    bool undo;
+};
+
 struct io_fault {
     pthread_mutex_t lock; // tests run engines with several threads
     struct io_fault_plan plan;
     uint64_t calls;
     struct image *images;
     size_t image_count, image_cap;
+    struct change *changes; // oldest first
+    size_t change_count, change_cap;
 };
 
 struct io_fault *io_fault_new(const struct io_fault_plan *plan)
@@ -46,10 +63,20 @@ static void image_release(struct image *image)
     mem_free(image->bytes);
 }
 
+static void change_release(struct change *change)
+{
+    mem_free(change->path);
+    mem_free(change->old_path);
+    mem_free(change->bytes);
+}
+
 void io_fault_free(struct io_fault **fault)
 {
     if (!*fault)
         return;
+    for (size_t i = 0; i < (*fault)->change_count; i++)
+        change_release(&(*fault)->changes[i]);
+    mem_free((*fault)->changes);
     for (size_t i = 0; i < (*fault)->image_count; i++)
         image_release(&(*fault)->images[i]);
     mem_free((*fault)->images);
@@ -208,6 +235,159 @@ static void undo(const struct image *image, uint64_t *random)
     mem_free(current.bytes);
 }
 
+// ---- names ------------------------------------------------------------------------------------------------
+
+static bool stat_parent(const char *path, struct stat *st)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = !slash ? mem_strdup(".") : mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    bool found = stat(parent, st) == 0;
+
+    mem_free(parent);
+    return found;
+}
+
+// The file that is about to lose its name: its durable bytes.
+static void keep_file(struct io_fault *fault, const char *path, struct change *change)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+
+    if (fd < 0)
+        return;
+    struct image now = {.fd = fd};
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        const struct image *image = find_image(fault, &st);
+
+        read_whole(fd, &now, (size_t)st.st_size);
+        if (image) {
+            mem_free(now.bytes);
+            now.bytes = mem_memdup(image->bytes, image->len);
+            now.len = image->len;
+        }
+        change->had_file = true;
+        change->bytes = now.bytes;
+        change->len = now.len;
+        change->mode = st.st_mode & 07777;
+    }
+    close(fd);
+}
+
+// Before the change is made; call settle_change with what became of it.
+static struct change begin_change(struct io_fault *fault, enum change_kind kind, const char *path,
+                                  const char *old_path)
+{
+    struct change change = {.kind = kind};
+    struct stat st = {.st_dev = 0};
+
+    if (stat_parent(path, &st)) {
+        change.device = st.st_dev;
+        change.inode = st.st_ino;
+        change.path = mem_strdup(path);
+    }
+    if (old_path)
+        change.old_path = mem_strdup(old_path);
+    if (kind != NAME_MADE) {
+        pthread_mutex_lock(&fault->lock);
+        keep_file(fault, path, &change);
+        pthread_mutex_unlock(&fault->lock);
+    }
+    return change;
+}
+
+static void settle_change(struct io_fault *fault, struct change *change, bool done)
+{
+    int saved_errno = errno;
+
+    if (!done || !change->path) {
+        change_release(change);
+    } else {
+        pthread_mutex_lock(&fault->lock);
+        ENSURE_CAPACITY(fault->changes, fault->change_cap, fault->change_count + 1);
+        fault->changes[fault->change_count++] = *change;
+        pthread_mutex_unlock(&fault->lock);
+    }
+    errno = saved_errno;
+}
+
+static bool same_directory(const struct change *change, dev_t device, ino_t inode)
+{
+    return change->device == device && change->inode == inode;
+}
+
+// The directory was synced.
+static void forget_changes(struct io_fault *fault, const char *directory)
+{
+    struct stat st;
+    size_t kept = 0;
+
+    if (stat(directory, &st) != 0)
+        return;
+    pthread_mutex_lock(&fault->lock);
+    for (size_t i = 0; i < fault->change_count; i++) {
+        if (same_directory(&fault->changes[i], st.st_dev, st.st_ino))
+            change_release(&fault->changes[i]);
+        else
+            fault->changes[kept++] = fault->changes[i];
+    }
+    fault->change_count = kept;
+    pthread_mutex_unlock(&fault->lock);
+}
+
+static void write_again(const struct change *change)
+{
+    int fd = open(change->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, change->mode);
+
+    if (fd < 0)
+        return; // its directory is gone, too
+    rewrite(fd, change->bytes, change->len);
+    close(fd);
+}
+
+static void undo_change(const struct change *change)
+{
+    if (change->kind == NAME_MADE)
+        ignore_result(file_remove_tree(change->path, NULL)); // absent when it went with its directory
+    else if (change->kind == NAME_RENAMED)
+        ignore_result(rename(change->path, change->old_path));
+    if (change->had_file)
+        write_again(change);
+}
+
+// Of the changes of each directory, a random number of the oldest stays.
+static void choose_changes(struct io_fault *fault, uint64_t *random)
+{
+    for (size_t first = 0; first < fault->change_count; first++) {
+        const struct change *c = &fault->changes[first];
+        size_t count = 0, seen = 0;
+
+        for (size_t i = 0; i < fault->change_count; i++) {
+            bool same = same_directory(&fault->changes[i], c->device, c->inode);
+
+            if (same && i < first)
+                seen++;
+            count += same;
+        }
+        if (seen) // chosen with the first one of its directory
+            continue;
+        size_t keep = (next_random(random) >> 32) % (count + 1);
+        for (size_t i = first; i < fault->change_count; i++)
+            if (same_directory(&fault->changes[i], c->device, c->inode))
+                fault->changes[i].undo = seen++ >= keep;
+    }
+}
+
+static void undo_changes(struct io_fault *fault, uint64_t *random)
+{
+    choose_changes(fault, random);
+    for (size_t i = fault->change_count; i-- > 0;) {
+        if (fault->changes[i].undo)
+            undo_change(&fault->changes[i]);
+        change_release(&fault->changes[i]);
+    }
+    fault->change_count = 0;
+}
+
 void io_fault_power_loss(struct io_fault *fault, uint64_t seed)
 {
     uint64_t random = seed * 2 + 1;
@@ -219,6 +399,7 @@ void io_fault_power_loss(struct io_fault *fault, uint64_t seed)
         image_release(&fault->images[i]);
     }
     fault->image_count = 0;
+    undo_changes(fault, &random);
     pthread_mutex_unlock(&fault->lock);
 }
 
@@ -238,7 +419,13 @@ static int fault_open(void *ctx, const char *path, int flags, mode_t mode)
             close(old);
         }
     }
-    return io_system.ops->open(NULL, path, flags, mode);
+    struct stat st;
+    if (!(flags & O_CREAT) || stat(path, &st) == 0)
+        return io_system.ops->open(NULL, path, flags, mode);
+    struct change change = begin_change(fault, NAME_MADE, path, NULL);
+    int fd = io_system.ops->open(NULL, path, flags, mode);
+    settle_change(fault, &change, fd >= 0);
+    return fd;
 }
 
 // The descriptor is closed in any case, as the kernel does when close(2) reports an error.
@@ -316,22 +503,42 @@ static int fault_fstat(void *ctx, int fd, struct stat *st)
 
 static int fault_rename(void *ctx, const char *from, const char *to)
 {
-    return refused(ctx) ? -1 : rename(from, to);
+    if (refused(ctx))
+        return -1;
+    struct change change = begin_change(ctx, NAME_RENAMED, to, from);
+    int rc = rename(from, to);
+    settle_change(ctx, &change, rc == 0);
+    return rc;
 }
 
 static int fault_unlink(void *ctx, const char *path)
 {
-    return refused(ctx) ? -1 : unlink(path);
+    if (refused(ctx))
+        return -1;
+    struct change change = begin_change(ctx, NAME_REMOVED, path, NULL);
+    int rc = unlink(path);
+    settle_change(ctx, &change, rc == 0);
+    return rc;
 }
 
 static int fault_mkdir(void *ctx, const char *path, mode_t mode)
 {
-    return refused(ctx) ? -1 : mkdir(path, mode);
+    if (refused(ctx))
+        return -1;
+    struct change change = begin_change(ctx, NAME_MADE, path, NULL);
+    int rc = mkdir(path, mode);
+    settle_change(ctx, &change, rc == 0);
+    return rc;
 }
 
 static int fault_fsync_dir(void *ctx, const char *path)
 {
-    return refused(ctx) ? -1 : io_system.ops->fsync_dir(NULL, path);
+    if (refused(ctx))
+        return -1;
+    int rc = io_system.ops->fsync_dir(NULL, path);
+    if (rc == 0)
+        forget_changes(ctx, path);
+    return rc;
 }
 
 static const struct io_ops fault_ops = {

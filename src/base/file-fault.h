@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // An io table for tests: passes calls through to the real file system but fails at the n-th call, writes short,
 // or "crashes" (every call after the n-th fails with EIO and, for power loss, unsynced bytes are thrown away
-// or torn at a 512-byte border). Not for production code.
+// or torn at a 512-byte border, and names whose directory was not synced go back to what they were). Not for
+// production code.
 #ifndef BASE_FILE_FAULT_H
 #define BASE_FILE_FAULT_H
 
@@ -25,8 +26,12 @@ struct io_fault *io_fault_new(const struct io_fault_plan *plan);
 void io_fault_free(struct io_fault **fault);
 struct io io_fault_io(struct io_fault *fault);
 uint64_t io_fault_calls(const struct io_fault *fault); // calls seen so far
-// Undoes what was written after the last fsync/fdatasync of each file, keeping a random multiple of 512 bytes
-// of it (seeded): what a power failure may leave behind.
+// What a power failure may leave behind (seeded):
+//   bytes   what was written after the last fsync/fdatasync of a file is undone, but for a random multiple of
+//           512 bytes of it
+//   names   files and directories made, renamed and removed since the last fsync_dir of their directory: a random
+//           number of these changes, from the newest on in each directory, is undone. A rename belongs to the
+//           directory of the new name. Files that come back have their durable bytes, in a new inode.
 void io_fault_power_loss(struct io_fault *fault, uint64_t seed);
 
 #endif
