@@ -53,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         if (ret == 0) { // a hit says the same
             ASSERT(jwt_cache_verify(cache, text, 1763000000, arena, &again, NULL) == 0);
             ASSERT(slice_eq(claims.subject, again.subject) && claims.role_count == again.role_count);
+            ASSERT(claims.has_scope == again.has_scope && slice_eq(claims.scope, again.scope));
         }
     }
     mem_free(token);

@@ -336,11 +336,24 @@ static int check_times(const struct json_value *root, int64_t now_s, struct jwt_
 static void read_claims(const struct json_value *root, struct arena *arena, struct jwt_claims *ret)
 {
     const struct json_value *roles = json_get(root, "roles");
+    const struct json_value *scope = json_get(root, "scope");
 
+    ret->has_scope = scope != NULL;
+    ret->scope = arena_copy(arena, json_string(scope));
     ret->subject = arena_copy(arena, json_string(json_get(root, "sub")));
     for (size_t i = 0; i < json_count(roles) && ret->role_count < JWT_MAX_ROLES; i++)
         if (json_type(json_at(roles, i)) == JSON_STRING)
             ret->roles[ret->role_count++] = arena_copy(arena, json_string(json_at(roles, i)));
+}
+
+bool jwt_claims_have_scope(const struct jwt_claims *claims, struct slice name)
+{
+    struct slice rest = claims->scope;
+
+    while (rest.ptr)
+        if (slice_eq(slice_split(&rest, ' '), name))
+            return true;
+    return false;
 }
 
 static int verify_parsed(const struct jwt_key *key, struct parsed *p, int64_t now_s, struct arena *arena,
@@ -506,7 +519,7 @@ static struct slice put_text(char **at, struct slice text)
 static void remember(struct jwt_cache *cache, struct slice token, const struct jwt_claims *claims,
                      int64_t now_s)
 {
-    size_t bytes = token.len + claims->subject.len;
+    size_t bytes = token.len + claims->subject.len + claims->scope.len;
 
     for (size_t i = 0; i < claims->role_count; i++)
         bytes += claims->roles[i].len;
@@ -515,6 +528,7 @@ static void remember(struct jwt_cache *cache, struct slice token, const struct j
     entry->token = put_text(&at, token);
     entry->claims = *claims;
     entry->claims.subject = put_text(&at, claims->subject);
+    entry->claims.scope = put_text(&at, claims->scope);
     for (size_t i = 0; i < claims->role_count; i++)
         entry->claims.roles[i] = put_text(&at, claims->roles[i]);
 
@@ -539,6 +553,7 @@ static bool recall(struct jwt_cache *cache, struct slice token, int64_t now_s, s
     if (hit) {
         *ret = entry->claims;
         ret->subject = arena_copy(arena, ret->subject); // the entry may go as soon as the lock is open
+        ret->scope = arena_copy(arena, ret->scope);
         for (size_t i = 0; i < ret->role_count; i++)
             ret->roles[i] = arena_copy(arena, ret->roles[i]);
     }

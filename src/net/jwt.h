@@ -20,6 +20,8 @@ struct jwt_claims {
     struct slice subject;              // "" when absent or no string
     struct slice roles[JWT_MAX_ROLES]; // the first of them, if there are more
     size_t role_count;
+    bool has_scope;     // claim "scope" is there, whatever it holds
+    struct slice scope; // names separated by blanks (RFC 8693 4.2); "" when the claim is no string
     int64_t expires_at, not_before, issued_at; // Unix seconds; 0: absent
 };
 
@@ -37,6 +39,8 @@ int jwt_generate_keys(char **ret_public_base64, char **ret_private_base64, struc
 // ERR_DENIED with the text that the client gets. Slices of *ret_claims lie in the arena. now_s: Unix seconds.
 int jwt_verify(const struct jwt_key *key, struct slice token, int64_t now_s, struct arena *arena,
                struct jwt_claims *ret_claims, struct error *err) MUST_CHECK;
+// Whether the scope claim names exactly this.
+bool jwt_claims_have_scope(const struct jwt_claims *claims, struct slice name);
 // Signs claims (JSON text of the object) with a private key; *ret_token on the heap.
 int jwt_sign(const struct jwt_key *private_key, struct slice claims_json, char **ret_token,
              struct error *err) MUST_CHECK;

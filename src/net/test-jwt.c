@@ -492,6 +492,47 @@ static void test_cache(void **state)
     jwt_key_free(&pub);
 }
 
+// MS-50: rights come from the claims; those of one token must never be seen with another one.
+static void test_ms_50_scope_claim(void **state)
+{
+    static const struct {
+        const char *claims;
+        bool has_scope, read, write;
+    } cases[] = {
+        {"{}", false, false, false},
+        {"{\"scope\":\"read\"}", true, true, false},
+        {"{\"scope\":\"write read\"}", true, true, true},
+        {"{\"scope\":\" read  write \"}", true, true, true},
+        {"{\"scope\":\"readwrite read-only\"}", true, false, false},
+        {"{\"scope\":\"READ\"}", true, false, false},
+        {"{\"scope\":\"\"}", true, false, false},
+        {"{\"scope\":null}", true, false, false},
+        {"{\"scope\":[\"read\"]}", true, false, false},
+        {"{\"scope\":7,\"roles\":[\"write\"]}", true, false, false},
+    };
+    struct jwt_key *priv = private_key(SPEC_PRIVATE), *pub = public_key(SPEC_PUBLIC);
+    struct jwt_cache *cache = jwt_cache_new(pub);
+
+    (void)state;
+    for (size_t round = 0; round < 2; round++) // from the token, from the cache
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+            struct arena *arena = arena_new(1 << 20);
+            struct jwt_claims claims;
+            char *token = sign(priv, cases[i].claims);
+
+            assert_int_equal(jwt_cache_verify(cache, slice_from_cstr(token), NOW, arena, &claims, NULL), 0);
+            if (claims.has_scope != cases[i].has_scope ||
+                jwt_claims_have_scope(&claims, SLICE_LITERAL("read")) != cases[i].read ||
+                jwt_claims_have_scope(&claims, SLICE_LITERAL("write")) != cases[i].write)
+                fail_msg("%s: scope '%.*s'", cases[i].claims, SLICE_FMT(claims.scope));
+            mem_free(token);
+            arena_free(&arena);
+        }
+    jwt_cache_free(&cache);
+    jwt_key_free(&priv);
+    jwt_key_free(&pub);
+}
+
 struct worker {
     struct jwt_cache *cache;
     char **tokens;
@@ -538,11 +579,17 @@ static void test_cache_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),       cmocka_unit_test(test_lenient_last_character),
-        cmocka_unit_test(test_sign),           cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_generated_keys), cmocka_unit_test(test_signed_claims),
-        cmocka_unit_test(test_backend_texts),  cmocka_unit_test(test_long_token),
-        cmocka_unit_test(test_cache),          cmocka_unit_test(test_cache_threads),
+        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_lenient_last_character),
+        cmocka_unit_test(test_sign),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_generated_keys),
+        cmocka_unit_test(test_signed_claims),
+        cmocka_unit_test(test_backend_texts),
+        cmocka_unit_test(test_long_token),
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_cache_threads),
+        cmocka_unit_test(test_ms_50_scope_claim),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
