@@ -49,7 +49,7 @@ class Server:
     def __init__(self, folder, port, metrics):
         self.port = port
         (folder / "config.json").write_text(json.dumps({
-            "main": {"addr": f"127.0.0.1:{port}"}, "metrics": metrics,
+            "main": {"addr": f"127.0.0.1:{port}", "authentication": "off"}, "metrics": metrics,
             "metric-store": {"retention-in-memory": "72h", "memory-cap": 16}}))
         self.proc = subprocess.Popen([BIN / "cc-metric-store", "-config", "config.json", "-loglevel", "err"], cwd=folder,
                                      stdout=subprocess.DEVNULL)

@@ -65,7 +65,7 @@ def test_configuration_that_may_not_be_read(tmp_path, name):
 def test_half_of_the_tls_files_is_warned_about(tmp_path, main):
     """As upstream the store serves plain HTTP then, but it says so."""
     port = harness.free_port()
-    config = {"main": {"addr": f"127.0.0.1:{port}", **main}, "metrics": {"m": {"frequency": 60, "aggregation": None}},
+    config = {"main": {"addr": f"127.0.0.1:{port}", "authentication": "off", **main}, "metrics": {"m": {"frequency": 60, "aggregation": None}},
               "metric-store": {"retention-in-memory": "48h", "memory-cap": 1}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     with harness.Program("cc-metric-store", ["-config", "config.json"], cwd=tmp_path, port=port) as p:
@@ -223,7 +223,7 @@ def test_collector_with_a_full_disk_behind_standard_output(tmp_path):
     ("cc-load-generator", ["-preset", "small-batches", "-nodes", "1", "-steps", "2", "-dump", "/dev/full"]),
 ])
 def test_output_that_cannot_be_written(tmp_path, name, args):
-    store = {"main": {"addr": "127.0.0.1:1"}, "metrics": {"m": {"frequency": 60, "aggregation": None}},
+    store = {"main": {"addr": "127.0.0.1:1", "authentication": "off"}, "metrics": {"m": {"frequency": 60, "aggregation": None}},
              "metric-store": {"retention-in-memory": "48h", "memory-cap": 1}}
     agent = {"main": {"interval": "1s"}, "router": {}, "sinks": {"o": {"type": "stdout"}}, "collectors": {}}
     if name == "cc-backend":

@@ -18,7 +18,7 @@ def report(text):
 def start_store(folder, metrics):
     port = free_port()
     (folder / "config.json").write_text(json.dumps({
-        "main": {"addr": f"127.0.0.1:{port}"}, "metrics": metrics,
+        "main": {"addr": f"127.0.0.1:{port}", "authentication": "off"}, "metrics": metrics,
         "metric-store": {"retention-in-memory": "48h", "memory-cap": 1}}))
     return Program("cc-metric-store", ["-config", "config.json"], cwd=folder, port=port).wait_ready()
 

@@ -15,7 +15,7 @@ import time
 import pytest
 
 import ed25519
-from harness import Program, free_port, run_program, wait_until
+from harness import Program, free_port, http_request, run_program, wait_until
 
 T0 = 1700000040  # a multiple of 60
 METRICS = {"cpu_load": {"frequency": 60, "aggregation": None}, "flops_any": {"frequency": 60, "aggregation": "sum"},
@@ -23,6 +23,8 @@ METRICS = {"cpu_load": {"frequency": 60, "aggregation": None}, "flops_any": {"fr
 
 
 def config(port, **main):
+    if "jwt-public-key" not in main:
+        main.setdefault("authentication", "off")
     return {"main": dict({"addr": f"127.0.0.1:{port}"}, **main), "metrics": METRICS,
             "metric-store": {"retention-in-memory": "876000h", "memory-cap": 1}}
 
@@ -124,7 +126,9 @@ def test_wrong_command_line(tmp_path, args, code, text):
     ({"main": {"addr": 5}}, "addr"),
     ({"main": {"addr": None}}, "addr"),
     ({"main": {"addr": "127.0.0.1"}}, "missing port in address"),
-    ({"main": {"jwt-public-key": "!!!"}}, "illegal base64 data"),
+    ({"main": {"jwt-public-key": "!!!", "authentication": "jwt"}}, "illegal base64 data"),
+    ({"main": {"jwt-public-key": "!!!"}}, "'jwt-public-key' is given: remove one of them"),
+    ({"main": {"authentication": "none"}}, "authentication"),
     ({"metrics": {"m": {"frequency": 0, "aggregation": "sum"}}}, "frequency"),
     ({"metrics": {"m": {"frequency": 60}}}, "aggregation"),
     ({"metric-store": {"memory-cap": 1}}, "retention-in-memory"),
@@ -195,6 +199,56 @@ def test_ms_50_key_of_wrong_length_is_refused(tmp_path):
     write_config(tmp_path, config(port, **{"jwt-public-key": base64.b64encode(b"short").decode()}))
     done = run_program("cc-metric-store", ["-config", "config.json"], cwd=tmp_path)
     assert done.returncode == 1 and "jwt-public-key" in done.stderr
+
+
+def test_ms_50_without_a_key_the_store_does_not_start(tmp_path):
+    value = config(free_port(), authentication="jwt")
+    write_config(tmp_path, value)
+    for args in ([], ["-check-config"]):
+        done = run_program("cc-metric-store", ["-config", "config.json", *args], cwd=tmp_path)
+        assert done.returncode == 1
+        assert "jwt-public-key" in done.stderr and "'authentication' to \"off\"" in done.stderr, done.stderr
+        assert "fine" not in done.stdout
+
+
+def test_ms_50_check_config_tries_key_and_certificate(tmp_path):
+    def check(**main):
+        write_config(tmp_path, config(free_port(), **main))
+        return run_program("cc-metric-store", ["-config", "config.json", "-check-config"], cwd=tmp_path)
+    done = check(**{"jwt-public-key": base64.b64encode(b"short").decode()})
+    assert done.returncode == 1 and "main.jwt-public-key" in done.stderr
+    tls = {"https-cert-file": "cert.pem", "https-key-file": "key.pem"}
+    assert check(**tls).returncode == 1
+    make_certificate(tmp_path, "x")
+    done = check(**tls)
+    assert done.returncode == 0 and "configuration is fine" in done.stdout, done.stderr
+    assert "authentication is OFF" in done.stderr
+    (tmp_path / "key.pem").write_text("broken")
+    done = check(**tls)
+    assert done.returncode == 1 and "key.pem" in done.stderr
+
+
+def test_ms_50_scopes_are_required_on_request(tmp_path):
+    """The whole table is in test-auth.c; here: the key of the configuration, the answers, the counters."""
+    seed, stamp = bytes(range(32)), str(T0 + 1)
+    requests = [("GET", "/api/query", '{"cluster":"c","from":0,"to":1,"queries":[]}'),
+                ("GET", "/api/healthcheck", '{"cluster":"c","nodes":[],"metric-config":[]}'),
+                ("POST", "/api/write", line(1)), ("POST", f"/api/free?to={stamp}", ""), ("GET", "/api/debug", "")]
+    for strict in (False, True):
+        port = free_port()
+        value = config(port, **{"jwt-public-key": ed25519.public_key_base64(seed), "require-scopes": strict})
+        with start(tmp_path, port, value) as program:
+            for claims, allowed in [({"sub": "x", "roles": ["user"]}, "11000"), ({"roles": ["ROLE_API"]}, "11100"),
+                                    ({"roles": ["ROLE_ADMIN"]}, "11011"), ({"scope": "write"}, "00100"),
+                                    ({"scope": "read write admin"}, "11111")]:
+                token = {"Authorization": f"Bearer {ed25519.token(seed, claims)}"}
+                for (method, path, body), may in zip(requests, allowed):
+                    answer = http_request(port, method, path, body=body, headers=token)
+                    if may == "1" or not strict:
+                        assert answer.status not in (401, 403), (claims, path, answer.text)
+                    else:
+                        assert answer.status == 403 and answer.header("content-type") == "application/json"
+                        assert answer.json["status"] == "Forbidden" and "scope" in answer.json["error"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can change the user")

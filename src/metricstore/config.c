@@ -25,6 +25,8 @@ static const struct setting debug_settings[] = {
     {0},
 };
 
+static const char *const authentication_kinds[] = {"jwt", "off", NULL};
+
 #define MAIN(member) offsetof(struct config_main, member)
 static const struct setting main_settings[] = {
     // Upstream binds a random port when it is missing (MS-51).
@@ -57,7 +59,19 @@ static const struct setting main_settings[] = {
     {.key = "jwt-public-key",
      .type = SETTING_STRING,
      .offset = MAIN(jwt_public_key),
-     .help = "Base64 of the Ed25519 public key; empty: no authentication"},
+     .help = "Base64 of the Ed25519 public key that verifies tokens; required unless authentication is off"},
+    {.key = "authentication",
+     .type = SETTING_STRING,
+     .offset = MAIN(authentication),
+     .default_text = "jwt",
+     .choices = authentication_kinds,
+     .help = "off: everyone who reaches the address may read, write and free all data"},
+    {.key = "require-scopes",
+     .type = SETTING_BOOL,
+     .offset = MAIN(require_scopes),
+     .help =
+         "true: tokens need the role api or the scope write to write, the role admin or the scope admin to "
+         "free and debug, and the scope read, if they have scopes, to query"},
     {.key = "max-request-size",
      .type = SETTING_INT,
      .offset = MAIN(max_request_size),
@@ -458,6 +472,26 @@ static int load_for_cleanup(const struct loading *loading, struct error *err)
     return 0;
 }
 
+// Nobody gets an open store by forgetting a key (MS-50). What contradicts itself is not guessed at.
+static int check_authentication(const struct loading *loading, struct error *err)
+{
+    struct config_main *settings = &loading->config->main;
+
+    settings->authentication_off = strcmp(settings->authentication, "off") == 0;
+    if (!settings->authentication_off && !*settings->jwt_public_key)
+        return error_set(
+            err, ERR_INVALID,
+            "main: 'jwt-public-key' is missing: give the Base64 of the Ed25519 public key that verifies "
+            "tokens, or set 'authentication' to \"off\" to let everyone who reaches '%s' read, write and "
+            "free all data",
+            settings->addr);
+    if (settings->authentication_off && (*settings->jwt_public_key || settings->require_scopes))
+        return error_set(err, ERR_INVALID,
+                         "main: 'authentication' is \"off\", but '%s' is given: remove one of them",
+                         *settings->jwt_public_key ? "jwt-public-key" : "require-scopes");
+    return 0;
+}
+
 // ---- life cycle ----------------------------------------------------------------------------------
 
 static int load_sections(struct config *config, config_warn_fn *warn_fn, void *ctx,
@@ -472,6 +506,8 @@ static int load_sections(struct config *config, config_warn_fn *warn_fn, void *c
     }
     if (rc == 0)
         rc = load_store(&loading, err);
+    if (rc == 0) // last: other mistakes are told first
+        rc = check_authentication(&loading, err);
     if (rc < 0)
         config_free(&config);
     else

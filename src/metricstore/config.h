@@ -25,7 +25,10 @@ struct config_main {
     const char *user, *group;
     const char *backend_url;    // for the used-nodes query; "": none
     const char *backend_token;  // ours: bearer token for that query (MS-03)
-    const char *jwt_public_key; // "": no authentication
+    const char *jwt_public_key; // given unless authentication is off
+    const char *authentication; // "jwt", "off"
+    bool authentication_off;    // ours: what upstream does without a key must be asked for by name (MS-50)
+    bool require_scopes;        // ours: auth.h
     int64_t max_request_size;   // ours: bytes of one request body (MS-15)
     struct config_debug debug;
 };

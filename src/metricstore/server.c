@@ -86,17 +86,14 @@ static int open_checkpoints(struct server *server, struct error *err)
     return persist_open(server->store, &options, &server->persist, err);
 }
 
-static int make_auth(struct server *server, struct error *err)
+static int make_auth(const struct config_main *settings, struct auth **ret_auth, struct error *err)
 {
-    const char *key = server->config->main.jwt_public_key;
+    struct auth_options options = {.public_key_base64 = settings->jwt_public_key,
+                                   .require_scopes = settings->require_scopes};
 
-    if (!*key) {
-        log_warn("authentication is OFF: everyone who reaches %s may read, write and free all data; set "
-                 "main.jwt-public-key",
-                 server->config->main.addr);
+    if (settings->authentication_off)
         return 0;
-    }
-    int rc = auth_new(key, NULL, &server->auth, err);
+    int rc = auth_new(&options, ret_auth, err);
     return rc < 0 ? error_prefix(err, "starting server failed: main.jwt-public-key") : 0;
 }
 
@@ -164,7 +161,7 @@ static int server_start(struct server *server, struct error *err)
     if (rc == 0)
         rc = make_store(server, err);
     if (rc == 0)
-        rc = make_auth(server, err);
+        rc = make_auth(&server->config->main, &server->auth, err);
     if (rc == 0)
         rc = open_checkpoints(server, err);
     if (rc < 0)
@@ -237,6 +234,10 @@ static int run(struct config *config)
              (long long)config->store.memory_cap_gb);
     process_prepare_server();
     http_client_global_init();
+    if (config->main.authentication_off)
+        log_warn("authentication is OFF: everyone who reaches %s may read, write and free all data; set "
+                 "main.jwt-public-key and remove main.authentication",
+                 config->main.addr);
     int rc = server_start(&server, &err);
     if (rc == 0) {
         log_info("serving: url=%s://%s", has_tls(&server) ? "https" : "http", config->main.addr);
@@ -290,6 +291,27 @@ static int print_config(const struct config *config)
     return 1;
 }
 
+// What loading does not look at: whether key and certificate can be used.
+static int check_config(const char *path, const struct config_main *settings)
+{
+    struct auth *auth = NULL;
+    struct error err = ERROR_INIT;
+
+    int rc = make_auth(settings, &auth, &err);
+    auth_free(&auth);
+    if (rc == 0 && *settings->cert_file && *settings->key_file)
+        rc = http_server_check_tls(settings->cert_file, settings->key_file, &err);
+    if (rc < 0) {
+        log_crit("%s", err.text);
+        return 1;
+    }
+    if (settings->authentication_off)
+        log_warn("authentication is OFF: everyone who reaches %s may read, write and free all data",
+                 settings->addr);
+    printf("%s: the configuration is fine\n", path);
+    return 0;
+}
+
 static int run_options(const struct metricstore_options *options)
 {
     struct config *config = NULL;
@@ -302,7 +324,7 @@ static int run_options(const struct metricstore_options *options)
     if (options->print_config)
         code = print_config(config);
     else if (options->check_config)
-        printf("%s: the configuration is fine\n", options->config);
+        code = check_config(options->config, &config->main);
     else
         return run(config);
     config_free(&config);

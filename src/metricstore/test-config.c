@@ -11,6 +11,8 @@
 #define STORE_SECTION "\"metric-store\":{\"retention-in-memory\":\"48h\",\"memory-cap\":0}"
 #define METRICS       "\"metrics\":{\"m\":{\"frequency\":60,\"aggregation\":\"sum\"}}"
 
+#define OPEN "\"main\":{\"authentication\":\"off\"}"
+
 struct warnings {
     int count;
     char last[256];
@@ -79,11 +81,11 @@ static void test_refused(void **state)
 static void test_ms_06_intervals(void **state)
 {
     static const char *const texts[] = {
-        "{\"main\":{},\"metrics\":{\"m\":{\"frequency\":0,\"aggregation\":\"sum\"}}," STORE_SECTION "}",
-        "{\"main\":{},\"metrics\":{\"m\":{\"frequency\":-5,\"aggregation\":\"sum\"}}," STORE_SECTION "}",
-        "{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+        "{" OPEN ",\"metrics\":{\"m\":{\"frequency\":0,\"aggregation\":\"sum\"}}," STORE_SECTION "}",
+        "{" OPEN ",\"metrics\":{\"m\":{\"frequency\":-5,\"aggregation\":\"sum\"}}," STORE_SECTION "}",
+        "{" OPEN "," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
         "\"checkpoint-interval\":\"0s\"}}",
-        "{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+        "{" OPEN "," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
         "\"checkpoint-interval\":\"-5m\"}}",
     };
 
@@ -102,19 +104,21 @@ static void test_accepted_with_warning(void **state)
         const char *text;
         const char *warning; // part of it; NULL: none
     } cases[] = {
-        {"{\"main\":{}," METRICS "," STORE_SECTION "}", NULL},
-        {"{\"main\":{\"ADDR\":\"x:1\"}," METRICS "," STORE_SECTION ",\"other\":5}", NULL},
-        {"{\"main\":{},\"metrics\":{\"m\":{\"frequency\":60,\"aggregation\":\"max\"}}," STORE_SECTION "}",
+        {"{" OPEN "," METRICS "," STORE_SECTION "}", NULL},
+        {"{\"main\":{\"ADDR\":\"x:1\",\"authentication\":\"off\"}," METRICS "," STORE_SECTION ",\"other\":5}",
+         NULL},
+        {"{" OPEN ",\"metrics\":{\"m\":{\"frequency\":60,\"aggregation\":\"max\"}}," STORE_SECTION "}",
          "unknown aggregation 'max'"},
-        {"{\"main\":{},\"metrics\":{\"\":{\"frequency\":60,\"aggregation\":null}}," STORE_SECTION "}",
+        {"{" OPEN ",\"metrics\":{\"\":{\"frequency\":60,\"aggregation\":null}}," STORE_SECTION "}",
          "without a name"},
-        {"{\"main\":{\"https-cert-file\":\"x\"}," METRICS "," STORE_SECTION "}", "must both be given"},
-        {"{\"main\":{}," METRICS "," STORE_SECTION ",\"nats\":{\"adress\":\"x\"}}", "adress"},
-        {"{\"main\":{}," METRICS "," STORE_SECTION ",\"nats\":{\"address\":5}}", "address"},
-        {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":-1,"
+        {"{\"main\":{\"https-cert-file\":\"x\",\"jwt-public-key\":\"k\"}," METRICS "," STORE_SECTION "}",
+         "must both be given"},
+        {"{" OPEN "," METRICS "," STORE_SECTION ",\"nats\":{\"adress\":\"x\"}}", "adress"},
+        {"{" OPEN "," METRICS "," STORE_SECTION ",\"nats\":{\"address\":5}}", "address"},
+        {"{" OPEN "," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":-1,"
          "\"checkpoint-interval\":\"soon\"}}",
          "using 12h"},
-        {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":-1,"
+        {"{" OPEN "," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":-1,"
          "\"checkpoints\":{\"file-format\":\"\"}}}",
          "file-format"},
     };
@@ -158,6 +162,43 @@ static void test_values(void **state)
     config_free(&config);
 }
 
+// An empty key is no way to say that nobody needs one.
+static void test_ms_50_ms_51_off_by_name(void **state)
+{
+    static const struct {
+        const char *main;
+        const char *part; // of the message; NULL: accepted
+    } cases[] = {
+        {"{}", "'jwt-public-key' is missing"},
+        {"{\"jwt-public-key\":\"\"}", "'authentication' to \"off\""},
+        {"{\"authentication\":\"jwt\"}", "'jwt-public-key' is missing"},
+        {"{\"require-scopes\":true}", "'jwt-public-key' is missing"},
+        {"{\"authentication\":\"OFF\"}", "authentication"},
+        {"{\"authentication\":\"\"}", "authentication"},
+        {"{\"authentication\":false}", "authentication"},
+        {"{\"authentication\":\"off\",\"jwt-public-key\":\"k\"}", "'jwt-public-key' is given"},
+        {"{\"authentication\":\"off\",\"require-scopes\":true}", "'require-scopes' is given"},
+        {"{\"authentication\":\"off\",\"jwt-public-key\":\"\"}", NULL},
+        {"{\"authentication\":\"jwt\",\"jwt-public-key\":\"k\",\"require-scopes\":true}", NULL},
+        {"{\"jwt-public-key\":\"k\"}", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct config *config = NULL;
+        struct error err = ERROR_INIT;
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), "{\"main\":%s," METRICS "," STORE_SECTION "}", cases[i].main);
+        int rc = config_load_text(slice_from_cstr(text), NULL, NULL, &config, &err);
+        if (cases[i].part ? rc != ERR_INVALID || !strstr(err.text, cases[i].part) : rc != 0)
+            fail_msg("%s: %d '%s'", cases[i].main, rc, err.text);
+        if (rc == 0)
+            assert_true(config->main.authentication_off == (strstr(cases[i].main, "off") != NULL));
+        config_free(&config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_ms_06_intervals),
         cmocka_unit_test(test_accepted_with_warning),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_ms_50_ms_51_off_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

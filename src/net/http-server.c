@@ -765,14 +765,19 @@ static void copy_options(struct http_server_options *to, const struct http_serve
     to->idle_timeout_s = from->idle_timeout_s > 0 ? from->idle_timeout_s : DEFAULT_IDLE_S;
 }
 
+static void free_options(struct http_server_options *options)
+{
+    mem_free((void *)(uintptr_t)options->address);
+    mem_free((void *)(uintptr_t)options->cert_file);
+    mem_free((void *)(uintptr_t)options->key_file);
+}
+
 static void free_server(struct http_server *server)
 {
     if (server->listen_fd >= 0)
         close(server->listen_fd);
     pthread_mutex_destroy(&server->lock);
-    mem_free((void *)(uintptr_t)server->options.address);
-    mem_free((void *)(uintptr_t)server->options.cert_file);
-    mem_free((void *)(uintptr_t)server->options.key_file);
+    free_options(&server->options);
     mem_free(server);
 }
 
@@ -871,4 +876,18 @@ int http_server_reload_tls(struct http_server *server, struct error *err)
     pthread_mutex_unlock(&server->lock);
     engine_free(&oldest); // four reloads ago: its last connections are cut
     return 0;
+}
+
+int http_server_check_tls(const char *cert_file, const char *key_file, struct error *err)
+{
+    const struct http_server_options options = {
+        .address = "", .threads = 1, .cert_file = cert_file, .key_file = key_file};
+    struct http_server server = {.listen_fd = -1};
+    struct engine *engine = NULL;
+
+    copy_options(&server.options, &options);
+    int ret = engine_new(&server, &engine, err); // takes no connection
+    engine_free(&engine);
+    free_options(&server.options);
+    return ret;
 }

@@ -166,6 +166,9 @@ bool http_server_stop(struct http_server **server, int64_t timeout_ms);
 // theirs.
 int http_server_reload_tls(struct http_server *server, struct error *err) MUST_CHECK;
 
+// Whether this pair could be served, without serving it.
+int http_server_check_tls(const char *cert_file, const char *key_file, struct error *err) MUST_CHECK;
+
 // Splits a Go listen address; *ret_host may be "" (all interfaces). Returns heap strings. As Go, the server
 // serves IPv4 and IPv6 for "", "0.0.0.0" and "[::]", and the first address of a name, IPv4 preferred.
 int http_split_address(const char *address, char **ret_host, char **ret_port, struct error *err) MUST_CHECK;

@@ -381,9 +381,18 @@ class Scenario:
             raise AssertionError(f"step {number} ({step['do']} {step.get('note', '')} {step.get('path', '')} "
                                  f"{str(step.get('body', step.get('args', '')))[:600]}): {mismatch}\n{errors}") from None
 
+    @staticmethod
+    def without_key(text):
+        """Upstream serves everybody when there is no key; our program wants that said by name. The text stays what it is
+        otherwise, mistakes included."""
+        if '"jwt-public-key"' in text:
+            return text
+        return re.sub(r'"main"\s*:\s*\{(\s*\})?',
+                      lambda found: '"main": {"authentication": "off"' + ("}" if found.group(1) else ", "), text, count=1)
+
     def write_config(self, step):
         text = step["config_text"] if "config_text" in step else json.dumps(step.get("config") or self.data["config"])
-        (self.cwd / "config.json").write_text(self.resolve(text), encoding="utf-8")
+        (self.cwd / "config.json").write_text(self.resolve(self.without_key(text)), encoding="utf-8")
 
     def launch(self, step):
         self.write_config(step)
