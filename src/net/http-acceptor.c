@@ -52,15 +52,20 @@ static bool accept_one(struct http_acceptor *a)
 static void *accept_loop(void *arg)
 {
     struct http_acceptor *a = arg;
+    struct mono_time ticked = clock_mono();
 
     while (!atomic_load_explicit(&a->stopping, memory_order_acquire)) {
         struct pollfd fds[2] = {{.fd = a->fd, .events = POLLIN}, {.fd = a->wake_fd, .events = POLLIN}};
 
+        if (mono_diff_ns(clock_mono(), ticked) >= HTTP_TICK_MS * NS_PER_MS) {
+            a->ops->tick(a->ctx);
+            ticked = clock_mono();
+        }
         if (!a->ops->has_room(a->ctx)) {
             pause_ms(a, FULL_RETRY_MS);
             continue;
         }
-        if (poll(fds, 2, -1) < 0 || !(fds[0].revents & POLLIN))
+        if (poll(fds, 2, HTTP_TICK_MS) <= 0 || !(fds[0].revents & POLLIN))
             continue;
         while (a->ops->has_room(a->ctx) && accept_one(a))
             ;

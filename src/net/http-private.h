@@ -45,10 +45,13 @@ void http_format_peer(const struct sockaddr *addr, char *text, size_t size);
 // when the server is full. Owned by the server; 'fd' is borrowed.
 struct http_acceptor;
 
+#define HTTP_TICK_MS 500
+
 struct http_acceptor_ops {
     bool (*has_room)(void *ctx);
     void (*accepted)(void *ctx, int fd, const struct sockaddr *addr, socklen_t len); // takes the descriptor
     void (*failed)(void *ctx); // a connection was lost: no descriptors or no memory
+    void (*tick)(void *ctx);   // about once in HTTP_TICK_MS
 };
 
 int http_acceptor_start(int fd, const struct http_acceptor_ops *ops, void *ctx, struct http_acceptor **ret,

@@ -15,6 +15,10 @@
 // Connections are accepted by our own thread (http-acceptor.c) and added to the daemon, which spreads them
 // over the pool by descriptor. That also gives TLS reload: a new daemon takes the new connections, the old
 // one is stopped once its last connection is gone.
+//
+// The library's time-out is one without any progress. A peer that sends a byte now and then is found by the acceptor's
+// thread, which looks at the deadlines of all connections and shuts down their sockets; the library tells us of the end of
+// a connection before it closes the descriptor, so a connection that is in the list has one.
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -45,6 +49,8 @@
 #define STREAM_BLOCK   ((size_t)64 << 10)
 #define MAX_RETIRED    4
 #define LENGTH_UNKNOWN UINT64_MAX
+#define SLOWEST_BODY   4096 // bytes a second
+#define NO_DEADLINE    INT64_MAX
 
 // TLS 1.2 with ECDHE and AES128-GCM-SHA256 only, as upstream, and TLS 1.3. GnuTLS names ciphers for both
 // versions together, therefore TLS 1.3 too has TLS_AES_128_GCM_SHA256 alone, which every implementation must
@@ -84,11 +90,14 @@ struct http_server {
     pthread_mutex_t lock; // guards engine and retired
     struct engine *engine;
     struct engine *retired[MAX_RETIRED]; // with the certificate of before, until their connections are gone
+    pthread_mutex_t list_lock;           // guards connections
+    struct connection *connections;      // open ones, linked by prev and next
     _Atomic bool stopping;
-    _Atomic int64_t active; // requests between head and completion
+    _Atomic int64_t active;      // requests between head and completion
+    _Atomic uint64_t body_bytes; // memory of all connections' bodies
     struct {
         _Atomic uint64_t requests, responses_4xx, responses_5xx, bytes_in, bytes_out, refused_bodies,
-            aborted_requests, accept_errors;
+            aborted_requests, accept_errors, slow_requests, busy_refusals;
     } stats;
 };
 
@@ -100,8 +109,12 @@ struct connection {
     int fd;              // the library's
     struct arena *arena; // cleared after each request
     struct buf body;     // collected pieces
+    size_t accounted;    // of them, in the server's sum
     char peer[64];
     bool tls;
+    struct connection *prev, *next; // under the server's list_lock
+    _Atomic int64_t deadline_ns;    // monotonic; read by the acceptor's thread
+    int64_t body_from_ns;           // deadline of a body of which nothing has come
 
     enum phase phase;
     struct http_request req;
@@ -139,6 +152,90 @@ static const char *mhd_header(const struct http_request *req, const char *name)
 
 static const struct http_request_ops mhd_request_ops = {.header = mhd_header};
 
+// ---- limits -----------------------------------------------------------------------------------------------
+
+static void account_body(struct connection *c)
+{
+    _Atomic uint64_t *sum = &c->server->body_bytes; // a sum for limits and display, it orders nothing
+
+    if (c->body.cap > c->accounted)
+        atomic_fetch_add_explicit(sum, c->body.cap - c->accounted, memory_order_relaxed);
+    else if (c->body.cap < c->accounted)
+        atomic_fetch_sub_explicit(sum, c->accounted - c->body.cap, memory_order_relaxed);
+    c->accounted = c->body.cap;
+}
+
+static bool has_memory_for(const struct http_server *server, uint64_t bytes)
+{
+    uint64_t limit = server->options.max_body_memory;
+    uint64_t used = atomic_load_explicit(&server->body_bytes, memory_order_relaxed);
+
+    return limit == 0 || (used <= limit && bytes <= limit - used);
+}
+
+static void set_deadline(struct connection *c, int64_t at_ns)
+{
+    atomic_store_explicit(&c->deadline_ns, at_ns, memory_order_relaxed);
+}
+
+static int64_t deadline_from_now(const struct connection *c)
+{
+    return clock_mono().ns + 2 * c->server->options.idle_timeout_s * NS_PER_S;
+}
+
+static void expect_body(struct connection *c)
+{
+    c->body_from_ns = deadline_from_now(c);
+    set_deadline(c, c->body_from_ns);
+}
+
+static void extend_deadline(struct connection *c)
+{
+    set_deadline(c, c->body_from_ns + (int64_t)(c->received / SLOWEST_BODY) * NS_PER_S);
+}
+
+static void list_connection(struct connection *c)
+{
+    struct http_server *server = c->server;
+
+    pthread_mutex_lock(&server->list_lock);
+    c->next = server->connections;
+    if (c->next)
+        c->next->prev = c;
+    server->connections = c;
+    pthread_mutex_unlock(&server->list_lock);
+}
+
+static void unlist_connection(struct connection *c)
+{
+    struct http_server *server = c->server;
+
+    pthread_mutex_lock(&server->list_lock);
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        server->connections = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    pthread_mutex_unlock(&server->list_lock);
+}
+
+static void end_slow_connections(void *ctx)
+{
+    struct http_server *server = ctx;
+    int64_t now_ns = clock_mono().ns;
+
+    pthread_mutex_lock(&server->list_lock);
+    for (struct connection *c = server->connections; c; c = c->next) {
+        if (now_ns < atomic_load_explicit(&c->deadline_ns, memory_order_relaxed))
+            continue;
+        ignore_result(shutdown(c->fd, SHUT_RDWR) < 0); // gone already
+        set_deadline(c, NO_DEADLINE);
+        count(&server->stats.slow_requests, 1);
+    }
+    pthread_mutex_unlock(&server->list_lock);
+}
+
 // ---- one request ------------------------------------------------------------------------------------------
 
 // Thousands of idle connections must not hold a buffer each: one per thread is kept.
@@ -151,6 +248,7 @@ static void keep_body_buffer(struct connection *c)
         c->body = smaller;
     }
     buf_release(&c->body);
+    account_body(c);
 }
 
 static void take_body_buffer(struct connection *c)
@@ -196,6 +294,17 @@ static void refuse(struct connection *c)
     c->phase = PHASE_REFUSED;
     c->complete_at = clock_mono();
     buf_release(&c->body);
+    account_body(c);
+}
+
+static void refuse_busy(struct connection *c)
+{
+    count(&c->server->stats.busy_refusals, 1);
+    http_set_text(&c->resp, 503,
+                  "the bodies of other requests take all memory that is set aside for them, try again");
+    http_set_header(&c->resp, "Retry-After", "1");
+    c->close_after = true;
+    refuse(c);
 }
 
 static void refuse_large_body(struct connection *c)
@@ -260,6 +369,8 @@ static void look_at_head(struct connection *c, const char *method)
         c->route = http_router_match(c->server->router, &c->req, &c->resp);
         if (!c->route)
             refuse(c);
+        else if (c->content_length != LENGTH_UNKNOWN && !has_memory_for(c->server, c->content_length))
+            refuse_busy(c);
     }
 }
 
@@ -273,6 +384,7 @@ static void notice_end_of_file(const struct connection *c)
 
 static void run_handler(struct connection *c)
 {
+    set_deadline(c, NO_DEADLINE);
     c->complete_at = clock_mono();
     http_route_run(c->route, &c->req, &c->resp);
     c->phase = PHASE_ANSWERED;
@@ -289,11 +401,13 @@ static void collect(struct connection *c, const char *bytes, size_t len)
         buf_reserve(&c->body, (size_t)MIN(missing, step)); // a failure shows in the append
     }
     buf_append(&c->body, bytes, len);
+    account_body(c);
 }
 
 static enum MHD_Result take_body(struct connection *c, const char *bytes, size_t len)
 {
     c->received += len;
+    extend_deadline(c);
     count(&c->server->stats.bytes_in, len);
     if (c->phase == PHASE_REFUSED) {
         c->thrown_away += len;
@@ -307,10 +421,8 @@ static enum MHD_Result take_body(struct connection *c, const char *bytes, size_t
         c->req.body = SLICE_EMPTY;
     } else {
         collect(c, bytes, len);
-        if (buf_failed(&c->body)) {
-            http_set_text(&c->resp, 503, "out of memory");
-            refuse(c);
-        }
+        if (buf_failed(&c->body) || !has_memory_for(c->server, 0))
+            refuse_busy(c);
         if (c->received < c->content_length) // which is the greatest number while unknown
             notice_end_of_file(c);
     }
@@ -453,6 +565,7 @@ static enum MHD_Result send_answer(struct connection *c)
         ignore_result(MHD_add_response_header(mr, "Connection", "close") == MHD_NO);
     count_status(c->server, resp->status);
     c->phase = PHASE_ANSWERED;
+    set_deadline(c, NO_DEADLINE);
     enum MHD_Result queued = MHD_queue_response(c->mhd, (unsigned)resp->status, mr);
     MHD_destroy_response(mr);
     return queued;
@@ -483,6 +596,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     if (c->phase == PHASE_HEAD) {
         count(&c->server->stats.requests, 1);
         atomic_fetch_add_explicit(&c->server->active, 1, memory_order_relaxed);
+        expect_body(c);
         look_at_head(c, method);
         return c->phase == PHASE_REFUSED && answer_at_once(c) ? send_answer(c) : MHD_YES;
     }
@@ -532,6 +646,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_c
     http_response_release(&c->resp);
     http_response_init(&c->resp);
     reset_request(c);
+    set_deadline(c, deadline_from_now(c)); // of the next head
     if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         notice_end_of_file(c);
 }
@@ -545,8 +660,10 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
         c = *socket_context;
         if (!c)
             return;
+        unlist_connection(c);
         http_response_release(&c->resp);
         buf_release(&c->body);
+        account_body(c);
         arena_free(&c->arena);
         mem_free(c);
         *socket_context = NULL;
@@ -565,6 +682,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
     c->tls = c->server->options.cert_file != NULL;
     http_response_init(&c->resp);
     reset_request(c);
+    set_deadline(c, deadline_from_now(c));
+    list_connection(c);
     *socket_context = c;
 }
 
@@ -656,8 +775,10 @@ static void server_accept_failed(void *ctx)
     count(&server->stats.accept_errors, 1);
 }
 
-static const struct http_acceptor_ops acceptor_ops = {
-    .has_room = server_has_room, .accepted = server_accepted, .failed = server_accept_failed};
+static const struct http_acceptor_ops acceptor_ops = {.has_room = server_has_room,
+                                                      .accepted = server_accepted,
+                                                      .failed = server_accept_failed,
+                                                      .tick = end_slow_connections};
 
 PRINTF_LIKE(2, 0) static void keep_log_line(void *cls, const char *fmt, va_list args)
 {
@@ -759,6 +880,8 @@ static void copy_options(struct http_server_options *to, const struct http_serve
     if (to->threads == 0)
         to->threads = cpus > MIN_THREADS ? (unsigned)cpus : MIN_THREADS;
     to->max_body_bytes = from->max_body_bytes ? from->max_body_bytes : DEFAULT_MAX_BODY;
+    if (from->max_body_memory > 0)
+        to->max_body_memory = MAX(from->max_body_memory, to->max_body_bytes);
     to->max_header_bytes =
         from->max_header_bytes ? MIN(MAX(from->max_header_bytes, MIN_MEMORY), MAX_MEMORY) : DEFAULT_MEMORY;
     to->max_connections = from->max_connections ? from->max_connections : DEFAULT_CONNECTIONS;
@@ -777,6 +900,7 @@ static void free_server(struct http_server *server)
     if (server->listen_fd >= 0)
         close(server->listen_fd);
     pthread_mutex_destroy(&server->lock);
+    pthread_mutex_destroy(&server->list_lock);
     free_options(&server->options);
     mem_free(server);
 }
@@ -794,6 +918,7 @@ int http_server_start(const struct http_server_options *options, const struct ht
     struct http_server *server = NEW(struct http_server);
 
     pthread_mutex_init(&server->lock, NULL);
+    pthread_mutex_init(&server->list_lock, NULL);
     copy_options(&server->options, options);
     server->router = router;
     server->listen_fd = -1;
@@ -834,6 +959,9 @@ void http_server_stats(const struct http_server *server, struct http_server_stat
         .refused_bodies = atomic_load_explicit(&s->stats.refused_bodies, memory_order_relaxed),
         .aborted_requests = atomic_load_explicit(&s->stats.aborted_requests, memory_order_relaxed),
         .accept_errors = atomic_load_explicit(&s->stats.accept_errors, memory_order_relaxed),
+        .slow_requests = atomic_load_explicit(&s->stats.slow_requests, memory_order_relaxed),
+        .busy_refusals = atomic_load_explicit(&s->stats.busy_refusals, memory_order_relaxed),
+        .body_bytes_now = atomic_load_explicit(&s->body_bytes, memory_order_relaxed),
         .connections_now = connections,
     };
 }

@@ -133,8 +133,12 @@ struct http_server_options {
     // 431 beyond (about), and the memory of a connection; 8 KiB to 1 MiB, 0: 32 KiB. A body up to half of it is
     // handled without being copied.
     size_t max_header_bytes;
+    // 503 beyond: memory of all bodies that are being collected, about; 0: no limit. At least max_body_bytes.
+    size_t max_body_memory;
     unsigned max_connections; // 0: 4096; further ones wait in the backlog
-    int idle_timeout_s;       // a connection without progress; 0: 30
+    // A connection without progress is closed; 0: 30. Progress must be real: a head takes twice that long at most, a body
+    // twice that and a second for every 4 KiB that have arrived.
+    int idle_timeout_s;
     bool compress; // gzip text and JSON bodies above 1 KiB when the client asks for it (q=0 honoured)
     // Runs after every response, and after every truncated request; for access logs and latency histograms.
     // duration_ns: from the last byte of the request to the last byte of the answer. May be NULL.
@@ -150,6 +154,9 @@ struct http_server_stats {
     uint64_t refused_bodies;      // 413
     uint64_t aborted_requests;    // cut within the body or within the answer
     uint64_t accept_errors;       // connections lost because descriptors or memory were short
+    uint64_t slow_requests;       // connections closed because head or body came too slowly
+    uint64_t busy_refusals;       // 503: the bodies of others take the memory
+    uint64_t body_bytes_now;      // memory of bodies that are being collected
     uint64_t connections_now;
 };
 

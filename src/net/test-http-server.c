@@ -492,6 +492,92 @@ static void test_idle_limit(void **state)
     stop(&f);
 }
 
+// Sends 'drip' again and again, well within the idle time; true when the server has ended the connection before the limit.
+static bool is_ended_while_dripping(int fd, const char *drip, int64_t interval_ns, int64_t limit_ns)
+{
+    struct mono_time begin = clock_mono();
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char byte;
+
+    while (mono_diff_ns(clock_mono(), begin) < limit_ns) {
+        test_send_text(fd, drip);
+        if (poll(&p, 1, (int)(interval_ns / NS_PER_MS)) > 0)
+            return recv(fd, &byte, 1, 0) <= 0;
+    }
+    return false;
+}
+
+static bool two_slow_requests(struct fixture *f)
+{
+    return stats_of(f).slow_requests == 2;
+}
+
+// A head that never ends, and a body that comes byte by byte, hold a connection for a limited time.
+static void test_slow_clients_are_ended(void **state)
+{
+    struct fixture f;
+    const int64_t idle_s = test_slow(1);
+
+    (void)state;
+    start(&f, (struct http_server_options){.idle_timeout_s = (int)idle_s});
+    int head = test_connect(f.port);
+    test_send_text(head, "GET /echo HTTP/1.1\r\nHost: x\r\n");
+    assert_true(is_ended_while_dripping(head, "X: y\r\n", idle_s * NS_PER_S / 5, 8 * idle_s * NS_PER_S));
+    int body = test_connect(f.port);
+    test_send_text(body, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+    assert_true(is_ended_while_dripping(body, "z", idle_s * NS_PER_S / 5, 8 * idle_s * NS_PER_S));
+    assert_true(eventually(&f, two_slow_requests));
+    assert_true(eventually(&f, one_truncated)); // what has come of the body was given to the handler
+    close(head);
+    close(body);
+    check_answer(f.port, "GET /numbers?n=1 HTTP/1.1\r\nHost: x\r\n\r\n", 200, NULL);
+    stop(&f);
+}
+
+static bool holds_two_megabytes(struct fixture *f)
+{
+    return stats_of(f).body_bytes_now >= (2 << 20);
+}
+
+static bool holds_no_body(struct fixture *f)
+{
+    return stats_of(f).body_bytes_now == 0;
+}
+
+// All bodies together have a limit: one that was announced beyond it is refused, the others are not touched.
+static void test_memory_of_bodies(void **state)
+{
+    struct fixture f;
+    struct test_answer a;
+    char *piece = mem_alloc(2 << 20);
+
+    (void)state;
+    memset(piece, 'p', 2 << 20);
+    start(&f, (struct http_server_options){.max_body_bytes = 3 << 20, .max_body_memory = 4 << 20});
+    int large = test_connect(f.port);
+    test_send_text(large, "POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n");
+    test_send(large, piece, 2 << 20);
+    assert_true(eventually(&f, holds_two_megabytes));
+    int second = test_connect(f.port);
+    test_send_text(second, "POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n");
+    test_read_answer(second, &a, false);
+    assert_int_equal(a.status, 503);
+    assert_true(slice_eq_cstr(test_answer_header(&a, "Retry-After"), "1"));
+    test_answer_release(&a);
+    close(second);
+    check_answer(f.port, "POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nfour", 200, "4 bytes");
+    test_send(large, piece, 3000000 - (2 << 20));
+    test_read_answer(large, &a, false);
+    assert_int_equal(a.status, 200);
+    assert_true(slice_eq_cstr(a.body, "3000000 bytes"));
+    test_answer_release(&a);
+    close(large);
+    assert_true(eventually(&f, holds_no_body));
+    assert_int_equal(stats_of(&f).busy_refusals, 1);
+    mem_free(piece);
+    stop(&f);
+}
+
 static void test_streams(void **state)
 {
     struct fixture f;
@@ -901,6 +987,8 @@ int main(void)
         cmocka_unit_test(test_header_limit),
         cmocka_unit_test(test_ms_14_truncated_body),
         cmocka_unit_test(test_idle_limit),
+        cmocka_unit_test(test_slow_clients_are_ended),
+        cmocka_unit_test(test_memory_of_bodies),
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_compression),
         cmocka_unit_test(test_on_done_and_stats),
