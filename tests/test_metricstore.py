@@ -13,6 +13,7 @@ import threading
 import time
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 
 import ed25519
 from harness import Program, free_port, http_request, run_program, wait_until
@@ -517,6 +518,25 @@ def test_hangup_loads_the_certificate_again(tmp_path):
 
 
 # ---- own metrics
+
+def test_metrics_page_is_strict_open_metrics(tmp_path):
+    """Types, units, suffixes, labels, histograms and the order of families are those of the specification; without
+    authentication and with it, with data and without."""
+    port = free_port()
+    with start(tmp_path, port, config(port, **{"jwt-public-key": ed25519.public_key_base64(bytes(32))})) as program:
+        program.post("/api/write", line(1))
+        program.post("/api/write", line(1), headers={"Authorization": f"Bearer {ed25519.token(bytes(32), {})}"})
+        wait_until(lambda: metrics_page(program)["cc_http_connections"] >= 0, what="the counters")
+        text = program.get("/metrics").text
+    families = {f.name: f for f in openmetrics.text_string_to_metric_families(text)}
+    assert all(f.documentation for f in families.values()), [n for n, f in families.items() if not f.documentation]
+    assert {f.type for f in families.values()} == {"counter", "gauge", "histogram", "info"}
+    refused = {s.labels["reason"]: s.value for s in families["cc_auth_refused"].samples}
+    assert refused == {"token": 1, "scope": 0}
+    for name in ("cc_log_suppressed_lines", "cc_http_slow_requests", "cc_http_busy_refusals", "cc_store_dropped_lines",
+                 "cc_store_memory_bytes", "cc_store_request_duration_seconds", "process_open_fds"):
+        assert name in families
+
 
 def test_metrics_page(store):
     store.post("/api/write", line(1))

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "metricstore/about.h"
 
+#include <dirent.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/strnum.h"
 
 // Second number of /proc/self/statm: resident pages (proc(5)).
@@ -40,6 +42,26 @@ static void family(struct buf *out, const char *name, const char *type, const ch
                type[0] == 'c' ? "_total" : "", (unsigned long long)value);
 }
 
+static uint64_t open_descriptors(void)
+{
+    uint64_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+
+    if (!dir)
+        return 0;
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count > 3 ? count - 3 : 0; // ".", ".." and the descriptor of the folder itself
+}
+
+static uint64_t max_descriptors(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (uint64_t)limit.rlim_cur : 0;
+}
+
 static void write_process(const struct about *about, struct buf *out)
 {
     buf_printf(
@@ -47,6 +69,10 @@ static void write_process(const struct about *about, struct buf *out)
         "# TYPE cc_build info\n# HELP cc_build Version of the program.\ncc_build_info{version=\"%s\"} 1\n",
         CC_VERSION);
     family(out, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
+    family(out, "process_open_fds", "gauge", "Open file descriptors.", open_descriptors());
+    family(out, "process_max_fds", "gauge", "Most open file descriptors.", max_descriptors());
+    family(out, "cc_log_suppressed_lines", "counter", "Log lines that were held back because they repeat.",
+           log_suppressed_count());
     buf_printf(out,
                "# TYPE process_cpu_seconds counter\n# HELP process_cpu_seconds User and system time.\n"
                "process_cpu_seconds_total %.6f\n",
@@ -76,7 +102,27 @@ static void write_http(const struct http_server *server, struct buf *out)
            stats.refused_bodies);
     family(out, "cc_http_aborted_requests", "counter", "Requests cut by the client or by a time-out.",
            stats.aborted_requests);
+    family(out, "cc_http_slow_requests", "counter", "Connections closed because a request came too slowly.",
+           stats.slow_requests);
+    family(out, "cc_http_busy_refusals", "counter",
+           "Requests refused because the bodies of others take the memory.", stats.busy_refusals);
+    family(out, "cc_http_accept_errors", "counter",
+           "Connections lost because descriptors or memory were short.", stats.accept_errors);
+    family(out, "cc_http_body_memory_bytes", "gauge", "Memory of bodies that are being received.",
+           stats.body_bytes_now);
     family(out, "cc_http_connections", "gauge", "Open connections.", stats.connections_now);
+}
+
+static void write_auth(const struct auth *auth, struct buf *out)
+{
+    struct auth_stats stats = {0};
+
+    if (auth)
+        auth_stats(auth, &stats);
+    buf_printf(out,
+               "# TYPE cc_auth_refused counter\n# HELP cc_auth_refused Requests refused for their token.\n"
+               "cc_auth_refused_total{reason=\"token\"} %llu\ncc_auth_refused_total{reason=\"scope\"} %llu\n",
+               (unsigned long long)stats.refused_tokens, (unsigned long long)stats.refused_scopes);
 }
 
 void about_handler(void *ctx, struct http_request *req, struct http_response *resp)
@@ -89,6 +135,7 @@ void about_handler(void *ctx, struct http_request *req, struct http_response *re
     (void)req;
     write_process(about, &resp->body);
     write_http(server, &resp->body);
+    write_auth(about->auth, &resp->body);
     if (keeper)
         keeper_stats(keeper, &stats);
     family(&resp->body, "cc_retention_runs", "counter", "Retention runs.", stats.runs);

@@ -7,12 +7,14 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "metricstore/auth.h"
 #include "metricstore/keeper.h"
 #include "net/http-server.h"
 #include "store/store-api.h"
 
 struct about {
     const struct store_api *api;
+    const struct auth *auth; // NULL: authentication is off
     // NULL until they run; set by the main thread while requests are served already (release, acquire)
     struct http_server *_Atomic server;
     struct keeper *_Atomic keeper;

@@ -79,6 +79,15 @@ static const struct setting main_settings[] = {
      .min = 4096,
      .max = INT64_C(1) << 40,
      .help = "largest request body in bytes"},
+    {.key = "max-request-memory",
+     .type = SETTING_INT,
+     .offset = MAIN(max_request_memory),
+     .default_text = "1073741824",
+     .min = 4096,
+     .max = INT64_C(1) << 40,
+     .help =
+         "memory for request bodies that are being received, in bytes; at least max-request-size; beyond it "
+         "senders are told to try again"},
     {.key = "debug",
      .type = SETTING_OBJECT,
      .offset = MAIN(debug),

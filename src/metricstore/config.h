@@ -30,6 +30,7 @@ struct config_main {
     bool authentication_off;    // ours: what upstream does without a key must be asked for by name (MS-50)
     bool require_scopes;        // ours: auth.h
     int64_t max_request_size;   // ours: bytes of one request body (MS-15)
+    int64_t max_request_memory; // ours: bytes of all request bodies that are being collected
     struct config_debug debug;
 };
 

@@ -109,6 +109,7 @@ static void make_router(struct server *server)
         http_router_set_guard(server->router, auth_guard, server->auth);
     store_api_mount(server->api, server->router, NULL, NULL);
     server->about.api = server->api;
+    server->about.auth = server->auth;
     server->about.started = clock_wall();
     http_router_add(server->router, "GET", "/metrics", about_handler, &server->about);
 }
@@ -126,6 +127,7 @@ static int listen_on(struct server *server, struct error *err)
         .cert_file = has_tls(server) ? settings->cert_file : NULL,
         .key_file = has_tls(server) ? settings->key_file : NULL,
         .max_body_bytes = (size_t)settings->max_request_size,
+        .max_body_memory = (size_t)settings->max_request_memory,
     };
 
     int rc = http_server_start(&options, server->router, &server->http, err);
