@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """cc-metric-store from outside: start and stop, configuration, bad input, slow and broken clients, its own metrics."""
 import base64
+import contextlib
 import http.server
 import json
 import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -79,6 +81,24 @@ def test_ready_notification_and_clean_stop(tmp_path):
             assert program.stop() == 0
             assert program.stdout == "Graceful shutdown completed!\n"
             assert b"Shutting down ..." in notify.recv(1000)
+
+
+def test_status_and_watchdog_notifications(tmp_path):
+    """systemctl status shows what is in the store, and the watchdog is fed while the background thread moves."""
+    port = free_port()
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(path))
+        notify.settimeout(20)
+        env = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "9000000"}
+        with start(tmp_path, port, env=env) as program:
+            program.post("/api/write", line(1))
+            seen = {}
+            while not {"READY", "WATCHDOG", "STATUS"} <= set(seen):
+                text = notify.recv(1000).decode()
+                seen.update([l.partition("=")[::2] for l in text.splitlines() if "running" not in l])
+            assert seen["STATUS"].startswith("1 hosts, 1 series, ") and seen["WATCHDOG"] == "1"
+            assert program.stop() == 0
 
 
 def test_second_signal_changes_nothing(store):
@@ -515,6 +535,70 @@ def test_hangup_loads_the_certificate_again(tmp_path):
         wait_until(lambda: "keeping the old certificate" in program.stderr, what="the error")
         assert served_name(port) == "second"
         assert program.stop() == 0
+
+
+def rsa_certificate(folder):
+    done = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem",
+                           "-days", "2", "-subj", "/CN=rsa"], cwd=folder, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def agreed(port, *args):
+    """(protocol, cipher) that openssl s_client comes to with these options, or None when the server refuses."""
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *args], input="", capture_output=True,
+                          text=True, timeout=30)
+    found = re.search(r"^New, (\S+), Cipher is (\S+)$", done.stdout, re.MULTILINE)
+    return found and found[2] != "(NONE)" and (found[1], found[2]) or None
+
+
+@pytest.mark.parametrize("make, kind", [(lambda f: make_certificate(f, "ec"), "ECDSA"), (rsa_certificate, "RSA")],
+                         ids=["ecdsa", "rsa"])
+def test_tls_versions_and_suites(tmp_path, make, kind):
+    """Spec 1.4: TLS 1.2 with ECDHE and AES128-GCM-SHA256 alone, TLS 1.3, nothing older, HTTP/1.1 only."""
+    port = free_port()
+    make(tmp_path)
+    lenient = ["-cipher", "ALL:@SECLEVEL=0"]
+    with start(tmp_path, port, config(port, **{"https-cert-file": "cert.pem", "https-key-file": "key.pem"})):
+        for version in ("-tls1", "-tls1_1"):
+            assert agreed(port, version, *lenient) is None, version
+        assert agreed(port, "-tls1_2", *lenient) == ("TLSv1.2", f"ECDHE-{kind}-AES128-GCM-SHA256")
+        for suite in (f"ECDHE-{kind}-AES256-GCM-SHA384", f"ECDHE-{kind}-CHACHA20-POLY1305", f"ECDHE-{kind}-AES128-SHA256",
+                      f"ECDHE-{kind}-AES128-SHA", "AES128-GCM-SHA256", "DHE-RSA-AES128-GCM-SHA256"):
+            assert agreed(port, "-tls1_2", "-cipher", suite + ":@SECLEVEL=0") is None, suite
+        assert agreed(port, "-tls1_3") == ("TLSv1.3", "TLS_AES_128_GCM_SHA256")
+        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-alpn", "h2,http/1.1"], input="",
+                              capture_output=True, text=True, timeout=30)
+        assert "ALPN protocol: h2" not in done.stdout
+
+
+def test_plain_http_to_a_tls_port_does_no_harm(tmp_path):
+    port = free_port()
+    make_certificate(tmp_path, "x")
+    with start(tmp_path, port, config(port, **{"https-cert-file": "cert.pem", "https-key-file": "key.pem"})) as program:
+        with socket.create_connection(("127.0.0.1", port), 30) as sock:
+            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                assert b"cc_build" not in sock.recv(1000)
+        assert served_name(port) == "x"
+        assert program.stop() == 0
+
+
+def test_hangup_leaves_open_connections_alone(tmp_path):
+    """A request that is under way when the certificate changes is answered, on the connection that it has."""
+    port = free_port()
+    make_certificate(tmp_path, "first")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    body = line(7).encode()
+    with start(tmp_path, port, config(port, **{"https-cert-file": "cert.pem", "https-key-file": "key.pem"})) as program, \
+            context.wrap_socket(socket.create_connection(("127.0.0.1", port), 30)) as sock:
+        for turn in range(3):
+            sock.sendall(b"POST /api/write HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:10])
+            make_certificate(tmp_path, f"name{turn}")
+            program.signal(signal.SIGHUP)
+            wait_until(lambda: served_name(port) == f"name{turn}", what="the new certificate")
+            sock.sendall(body[10:])
+            assert sock.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 # ---- own metrics

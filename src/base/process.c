@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
@@ -19,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/strnum.h"
 
 #define SERVER_MMAP_BYTES (1 << 20)
 
@@ -246,6 +248,38 @@ bool process_sd_notify(const char *state)
     ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, address_len);
     close(fd);
     return sent == (ssize_t)strlen(state);
+}
+
+bool process_sd_notifyf(const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    return process_sd_notify(text);
+}
+
+bool process_sd_extend_timeout(unsigned seconds, const char *status)
+{
+    if (!status)
+        return process_sd_notifyf("EXTEND_TIMEOUT_USEC=%u000000", seconds);
+    return process_sd_notifyf("EXTEND_TIMEOUT_USEC=%u000000\nSTATUS=%s", seconds, status);
+}
+
+int64_t process_sd_watchdog_ms(void)
+{
+    const char *usec_text = getenv("WATCHDOG_USEC"), *pid_text = getenv("WATCHDOG_PID");
+    uint64_t usec, pid;
+
+    if (!usec_text || strnum_parse_u64(slice_from_cstr(usec_text), &usec, NULL) < 0 ||
+        usec / 1000 > INT64_MAX)
+        return 0;
+    if (pid_text &&
+        (strnum_parse_u64(slice_from_cstr(pid_text), &pid, NULL) < 0 || pid != (uint64_t)getpid()))
+        return 0; // meant for another process of the unit
+    return (int64_t)(usec / 1000);
 }
 
 static bool is_given(const char *name)

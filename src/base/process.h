@@ -38,6 +38,12 @@ int process_short_hostname(char *text, size_t size, struct error *err) MUST_CHEC
 // Sends a datagram such as "READY=1\nSTATUS=running" to $NOTIFY_SOCKET; without that variable does nothing.
 // Returns true when it was sent. See sd_notify(3) for the protocol.
 bool process_sd_notify(const char *state);
+bool process_sd_notifyf(const char *fmt, ...) PRINTF_LIKE(1, 2); // up to 1 KiB, longer texts are cut
+// For work between READY=1 or STOPPING=1 and its end that may take longer than the unit's time-out (loading, final
+// snapshots): systemd waits 'seconds' from now on. Call again before they are over; 'status' may be NULL.
+bool process_sd_extend_timeout(unsigned seconds, const char *status);
+// Within this many milliseconds "WATCHDOG=1" is expected again and again (WatchdogSec= of the unit); 0: it is not.
+int64_t process_sd_watchdog_ms(void);
 
 // Drops to user and group (either may be NULL or empty: unchanged; a user without a group brings its own):
 // supplementary groups of the user (or none), setgid, setuid, and checks that

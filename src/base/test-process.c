@@ -160,6 +160,63 @@ static void test_sd_notify(void **state)
     expect_notification(path, &address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len));
 }
 
+static void expect_text(int fd, const char *expected)
+{
+    char text[2048];
+    ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+
+    assert_true(n >= 0);
+    text[n] = '\0';
+    assert_string_equal(text, expected);
+}
+
+static void test_sd_notify_formatted(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[64];
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    int len = snprintf(path, sizeof(path), "@test-process-f-%d", (int)getpid());
+    memcpy(address.sun_path + 1, path + 1, (size_t)len - 1);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len)),
+                     0);
+    setenv("NOTIFY_SOCKET", path, 1);
+    assert_true(process_sd_notifyf("STATUS=%d hosts", 7));
+    expect_text(fd, "STATUS=7 hosts");
+    assert_true(process_sd_extend_timeout(90, "final snapshots"));
+    expect_text(fd, "EXTEND_TIMEOUT_USEC=90000000\nSTATUS=final snapshots");
+    assert_true(process_sd_extend_timeout(5, NULL));
+    expect_text(fd, "EXTEND_TIMEOUT_USEC=5000000");
+    assert_true(process_sd_notifyf("STATUS=%2000d", 1)); // cut
+    assert_int_equal(recv(fd, (char[2048]){0}, 2048, 0), 1023);
+    unsetenv("NOTIFY_SOCKET");
+    assert_false(process_sd_notifyf("STATUS=%d", 1));
+    close(fd);
+}
+
+static void test_sd_watchdog(void **state)
+{
+    char pid[32];
+
+    (void)state;
+    unsetenv("WATCHDOG_PID");
+    unsetenv("WATCHDOG_USEC");
+    assert_int_equal(process_sd_watchdog_ms(), 0);
+    setenv("WATCHDOG_USEC", "60000000", 1);
+    assert_int_equal(process_sd_watchdog_ms(), 60000);
+    setenv("WATCHDOG_PID", "1", 1);
+    assert_int_equal(process_sd_watchdog_ms(), 0);
+    (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("WATCHDOG_PID", pid, 1);
+    assert_int_equal(process_sd_watchdog_ms(), 60000);
+    setenv("WATCHDOG_USEC", "soon", 1);
+    assert_int_equal(process_sd_watchdog_ms(), 0);
+    unsetenv("WATCHDOG_PID");
+    unsetenv("WATCHDOG_USEC");
+}
+
 static void test_privileges(void **state)
 {
     struct error err = ERROR_INIT;
@@ -237,6 +294,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_signals_are_delivered),
         cmocka_unit_test(test_short_hostname),
         cmocka_unit_test(test_sd_notify),
+        cmocka_unit_test(test_sd_notify_formatted),
+        cmocka_unit_test(test_sd_watchdog),
         cmocka_unit_test(test_privileges),
         cmocka_unit_test(test_ms_02_user_is_user_and_group_is_group),
         cmocka_unit_test(test_server_may_open_what_the_system_allows),

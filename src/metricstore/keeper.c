@@ -11,8 +11,10 @@
 
 #define CAP_INTERVAL_NS NS_PER_S
 #define CAPS_PER_TIDY   5
+#define CAPS_PER_STATUS 30
 #define FIRST_CLEANUP_NS                                                                                     \
     (30 * NS_PER_S) // soon after the start: a store that is restarted often must clean up, too (MS-41)
+#define CLEANUP_PATIENCE_NS (3600 * NS_PER_S) // so long it may be at work before the watchdog gets nervous
 
 struct keeper {
     struct store *store;
@@ -22,6 +24,7 @@ struct keeper {
     pthread_cond_t wake;      // on the monotonic clock
     bool stopping;            // under the mutex
     struct used_nodes *nodes; // last answer of the backend, of the thread; NULL: none
+    _Atomic int64_t beat_ns;  // monotonic: when the thread was last awake
     _Atomic uint64_t runs, failed_queries, cap_runs, cap_freed_chunks, cleanup_runs, failed_cleanups,
         cleaned_files;
 };
@@ -128,6 +131,18 @@ static bool sleep_until(struct keeper *keeper, struct mono_time until)
     return !stopping;
 }
 
+static void beat(struct keeper *keeper, int64_t patience_ns)
+{
+    atomic_store_explicit(&keeper->beat_ns, clock_mono().ns + patience_ns, memory_order_relaxed);
+}
+
+int64_t keeper_silence_ms(const struct keeper *keeper)
+{
+    int64_t ns = clock_mono().ns - atomic_load_explicit(&keeper->beat_ns, memory_order_relaxed);
+
+    return ns > 0 ? ns / NS_PER_MS : 0;
+}
+
 // When each duty is due next; INT64_MAX: never.
 struct schedule {
     struct mono_time cap, retain, cleanup;
@@ -155,13 +170,18 @@ static void do_due(struct keeper *keeper, struct schedule *s, struct mono_time n
         s->retain = after(now, retention_ns / 2);
     }
     if (now.ns >= s->cleanup.ns) {
+        beat(keeper, CLEANUP_PATIENCE_NS); // an archive takes its time
         keeper_clean_up(keeper, now_s);
+        beat(keeper, 0);
         s->cleanup = after(now, retention_ns);
     }
     if (now.ns >= s->cap.ns) {
         keeper_hold_cap(keeper, now_s);
-        if (s->caps++ % CAPS_PER_TIDY == 0)
+        if (s->caps % CAPS_PER_TIDY == 0)
             store_maintain(keeper->store, now_s);
+        if (s->caps % CAPS_PER_STATUS == 0 && keeper->options.on_status)
+            keeper->options.on_status(keeper->options.on_status_ctx);
+        s->caps++;
         s->cap = after(now, CAP_INTERVAL_NS);
     }
 }
@@ -181,8 +201,10 @@ static void *keeper_main(void *arg)
         persist_has_unloaded(keeper->options.persist) &&
         ask_backend(keeper, wall_seconds(clock_wall()) - keeper->options.retention_s))
         load_used(keeper);
-    while (sleep_until(keeper, earliest(&schedule)))
+    while (sleep_until(keeper, earliest(&schedule))) {
+        beat(keeper, 0);
         do_due(keeper, &schedule, clock_mono(), wall_seconds(clock_wall()));
+    }
     return NULL;
 }
 
@@ -203,6 +225,7 @@ int keeper_start(struct store *store, const struct keeper_options *options, stru
 
     keeper->store = store;
     keeper->options = *options;
+    beat(keeper, 0);
     pthread_mutex_init(&keeper->mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -18,6 +18,9 @@ struct keeper_options {
     const char *backend_token;     // borrowed
     struct persist *persist;       // borrowed; NULL: memory only
     const char *archive_directory; // borrowed; NULL: old snapshots are deleted
+    // Called by the thread every half minute (status for systemd); may be NULL.
+    void (*on_status)(void *ctx);
+    void *on_status_ctx;
 };
 
 struct keeper_stats { // since the start
@@ -31,6 +34,9 @@ int keeper_start(struct store *store, const struct keeper_options *options, stru
                  struct error *err) MUST_CHECK;
 // Waits for the thread; a query to the backend that is under way may take up to 10 s.
 void keeper_stop(struct keeper **keeper);
+// Time since the thread was last seen at work, at most a few seconds when all is well: who finds it much longer (a lock that is
+// never released) may stop telling the watchdog that all is well. Any thread.
+int64_t keeper_silence_ms(const struct keeper *keeper);
 void keeper_stats(const struct keeper *keeper, struct keeper_stats *ret);
 // One retention run, one look at the memory cap, one cleanup, for the given time; the thread calls them, and tests.
 void keeper_retain(struct keeper *keeper, int64_t now_s);

@@ -2,6 +2,7 @@
 #include "metricstore/server.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "metricstore/config.h"
 #include "metricstore/keeper.h"
 #include "metricstore/options.h"
+#include "metricstore/status.h"
 #include "net/http-client.h"
 #include "store/cleanup.h"
 #include "store/persist.h"
@@ -137,6 +139,15 @@ static int listen_on(struct server *server, struct error *err)
     return rc < 0 ? error_prefix(err, "dropping privileges") : 0;
 }
 
+static void tell_status(void *ctx)
+{
+    struct server *server = ctx;
+    struct store_stats stats = {0};
+
+    store_stats(server->store, &stats);
+    status_notify(&stats, NULL, wall_seconds(clock_wall()));
+}
+
 static int start_keeper(struct server *server, struct error *err)
 {
     const struct config *config = server->config;
@@ -144,7 +155,9 @@ static int start_keeper(struct server *server, struct error *err)
                                      .backend_url = config->main.backend_url,
                                      .backend_token = config->main.backend_token,
                                      .persist = server->persist,
-                                     .archive_directory = cleanup_archive_directory(&config->store.cleanup)};
+                                     .archive_directory = cleanup_archive_directory(&config->store.cleanup),
+                                     .on_status = tell_status,
+                                     .on_status_ctx = server};
 
     return keeper_start(server->store, &options, &server->keeper, err);
 }
@@ -180,23 +193,53 @@ static int server_start(struct server *server, struct error *err)
     return 0;
 }
 
+static void reload_certificate(struct server *server)
+{
+    const struct config_main *settings = &server->config->main;
+    struct error err = ERROR_INIT;
+
+    if (http_server_reload_tls(server->http, &err) < 0)
+        log_error("SIGHUP: keeping the old certificate: %s; mend '%s' and '%s', which user '%s' must be "
+                  "able to "
+                  "read, and send SIGHUP again",
+                  err.text, settings->cert_file, settings->key_file,
+                  *settings->user ? settings->user : "of the process");
+    else
+        log_info("SIGHUP: certificate and key loaded again");
+}
+
+// Tells the watchdog that all is well, if it is.
+static void feed_watchdog(const struct server *server, int64_t watchdog_ms)
+{
+    int64_t silence_ms = keeper_silence_ms(server->keeper);
+
+    if (silence_ms < watchdog_ms)
+        ignore_result(process_sd_notify("WATCHDOG=1"));
+    else
+        log_error(
+            "watchdog: the background thread has not moved for %lld s; systemd will restart the program if "
+            "this goes on",
+            (long long)(silence_ms / 1000));
+}
+
 // Waits for the signal to stop.
 static int serve(struct server *server, struct error *err)
 {
+    int64_t watchdog_ms = process_sd_watchdog_ms();
+    int wait_ms = watchdog_ms > 0 ? (int)MIN(watchdog_ms / 3 + 1, (int64_t)INT_MAX) : -1;
+
     for (;;) {
-        struct error reload_err = ERROR_INIT;
         int number = 0;
-        int rc = process_wait_signal(server->signal_fd, -1, &number, err);
+        int rc = process_wait_signal(server->signal_fd, wait_ms, &number, err);
         if (rc < 0)
             return rc;
+        if (watchdog_ms > 0)
+            feed_watchdog(server, watchdog_ms);
         if (rc == 0)
             continue;
         if (number != SIGHUP || !has_tls(server))
             return 0;
-        if (http_server_reload_tls(server->http, &reload_err) < 0)
-            log_error("SIGHUP: keeping the old certificate: %s", reload_err.text);
-        else
-            log_info("SIGHUP: certificate and key loaded again");
+        reload_certificate(server);
     }
 }
 
