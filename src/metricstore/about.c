@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "metricstore/about.h"
+#include "store/persist-metrics.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
@@ -84,13 +85,11 @@ static void write_process(const struct about *about, struct buf *out)
         (double)about->started.ns / 1e9);
 }
 
-// server: NULL in the moment between the first connection and the end of the start; then all counts are 0.
 static void write_http(const struct http_server *server, struct buf *out)
 {
     struct http_server_stats stats = {0};
 
-    if (server)
-        http_server_stats(server, &stats);
+    http_server_stats(server, &stats);
     family(out, "cc_http_requests", "counter", "Requests received.", stats.requests);
     family(out, "cc_http_responses_4xx", "counter", "Answers with a status of 400 to 499.",
            stats.responses_4xx);
@@ -127,17 +126,15 @@ static void write_auth(const struct auth *auth, struct buf *out)
 
 void about_handler(void *ctx, struct http_request *req, struct http_response *resp)
 {
-    struct about *about = ctx;
-    struct http_server *server = atomic_load_explicit(&about->server, memory_order_acquire);
-    struct keeper *keeper = atomic_load_explicit(&about->keeper, memory_order_acquire);
+    const struct about *about = ctx;
     struct keeper_stats stats = {0};
+    struct persist_stats disk = {0};
 
     (void)req;
     write_process(about, &resp->body);
-    write_http(server, &resp->body);
+    write_http(about->server, &resp->body);
     write_auth(about->auth, &resp->body);
-    if (keeper)
-        keeper_stats(keeper, &stats);
+    keeper_stats(about->keeper, &stats);
     family(&resp->body, "cc_retention_runs", "counter", "Retention runs.", stats.runs);
     family(&resp->body, "cc_retention_failed_queries", "counter",
            "Retention runs that could not ask the backend for the hosts of running jobs.",
@@ -146,6 +143,13 @@ void about_handler(void *ctx, struct http_request *req, struct http_response *re
            stats.cap_runs);
     family(&resp->body, "cc_memory_cap_freed_chunks", "counter", "Chunks freed because of the memory cap.",
            stats.cap_freed_chunks);
+    family(&resp->body, "cc_cleanup_runs", "counter", "Cleanup runs.", stats.cleanup_runs);
+    family(&resp->body, "cc_cleanup_failed_runs", "counter", "Cleanup runs in which something failed.",
+           stats.failed_cleanups);
+    family(&resp->body, "cc_cleanup_files", "counter", "Snapshots deleted or archived by the cleanup.",
+           stats.cleaned_files);
+    persist_stats(about->persist, &disk);
+    persist_metrics(&disk, &resp->body);
     store_api_metrics(about->api, &resp->body);
     buf_append_cstr(&resp->body, "# EOF\n");
     resp->status = 200;

@@ -4,8 +4,6 @@
 #ifndef METRICSTORE_ABOUT_H
 #define METRICSTORE_ABOUT_H
 
-#include <stdatomic.h>
-
 #include "base/clock.h"
 #include "metricstore/auth.h"
 #include "metricstore/keeper.h"
@@ -15,9 +13,9 @@
 struct about {
     const struct store_api *api;
     const struct auth *auth; // NULL: authentication is off
-    // NULL until they run; set by the main thread while requests are served already (release, acquire)
-    struct http_server *_Atomic server;
-    struct keeper *_Atomic keeper;
+    const struct http_server *server;
+    const struct keeper *keeper;
+    struct persist *persist;
     struct wall_time started;
 };
 

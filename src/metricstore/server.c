@@ -22,7 +22,9 @@
 #include "store/store-api.h"
 
 #define SHUTDOWN_TIMEOUT_MS 30000
-#define BYTES_PER_GB        1000000000LL
+// Writes wait for the disk, and those that wait together share a sync: the number of threads bounds how many.
+#define HTTP_THREADS 64
+#define BYTES_PER_GB 1000000000LL
 
 // Everything that runs. Owned by the main thread; freed in reverse order of the members.
 struct server {
@@ -130,6 +132,8 @@ static int listen_on(struct server *server, struct error *err)
         .key_file = has_tls(server) ? settings->key_file : NULL,
         .max_body_bytes = (size_t)settings->max_request_size,
         .max_body_memory = (size_t)settings->max_request_memory,
+        .threads = HTTP_THREADS,
+        .hold = true,
     };
 
     int rc = http_server_start(&options, server->router, &server->http, err);
@@ -143,9 +147,11 @@ static void tell_status(void *ctx)
 {
     struct server *server = ctx;
     struct store_stats stats = {0};
+    struct persist_stats disk = {0};
 
     store_stats(server->store, &stats);
-    status_notify(&stats, NULL, wall_seconds(clock_wall()));
+    persist_stats(server->persist, &disk);
+    status_notify(&stats, &disk, wall_seconds(clock_wall()));
 }
 
 static int start_keeper(struct server *server, struct error *err)
@@ -177,20 +183,22 @@ static int server_start(struct server *server, struct error *err)
         rc = make_store(server, err);
     if (rc == 0)
         rc = make_auth(&server->config->main, &server->auth, err);
-    if (rc == 0)
-        rc = open_checkpoints(server, err);
     if (rc < 0)
         return rc;
     make_router(server);
-    rc = listen_on(server, err);
+    rc = listen_on(server, err); // a port in use is found out before files are looked at
+    if (rc == 0)
+        rc = open_checkpoints(server, err); // as the user that writes them from now on
     if (rc == 0)
         rc = start_keeper(server, err);
     if (rc < 0)
         return rc;
-    atomic_store_explicit(&server->about.server, server->http, memory_order_release);
-    atomic_store_explicit(&server->about.keeper, server->keeper, memory_order_release);
-    server->started = true;
-    return 0;
+    server->about.server = server->http;
+    server->about.keeper = server->keeper;
+    server->about.persist = server->persist;
+    rc = http_server_open(server->http, err);
+    server->started = rc == 0;
+    return rc;
 }
 
 static void reload_certificate(struct server *server)

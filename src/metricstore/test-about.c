@@ -6,8 +6,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "metricstore/about-persist.h"
 #include "metricstore/status.h"
+#include "store/persist-metrics.h"
 
 static const struct persist_stats sample = {
     .wal = {.segments = 3,
@@ -46,7 +46,7 @@ static void test_families_of_the_log(void **state)
 
     (void)state;
     buf_init(&text, 1 << 20);
-    about_persist(&sample, &text);
+    persist_metrics(&sample, &text);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (!strstr(buf_cstr(&text), parts[i]))
             fail_msg("missing: %s\nin\n%s", parts[i], buf_cstr(&text));
@@ -63,7 +63,7 @@ static void test_families_are_whole(void **state)
     buf_init(&text, 1 << 20);
     buf_init(&seen, 1 << 20);
     buf_append_byte(&seen, ' ');
-    about_persist(&sample, &text);
+    persist_metrics(&sample, &text);
     struct slice rest = buf_slice(&text);
     assert_true(slice_ends_with(rest, SLICE_LITERAL("\n")));
     rest.len--;

@@ -927,8 +927,8 @@ int http_server_start(const struct http_server_options *options, const struct ht
         server->port = http_socket_port(server->listen_fd);
         ret = engine_new(server, &server->engine, err);
     }
-    if (ret == 0)
-        ret = http_acceptor_start(server->listen_fd, &acceptor_ops, server, &server->acceptor, err);
+    if (ret == 0 && !options->hold)
+        ret = http_server_open(server, err);
     if (ret < 0) {
         free_engines(server);
         free_server(server);
@@ -936,6 +936,11 @@ int http_server_start(const struct http_server_options *options, const struct ht
     }
     *ret_server = server;
     return 0;
+}
+
+int http_server_open(struct http_server *server, struct error *err)
+{
+    return http_acceptor_start(server->listen_fd, &acceptor_ops, server, &server->acceptor, err);
 }
 
 unsigned http_server_port(const struct http_server *server)

@@ -139,6 +139,7 @@ struct http_server_options {
     // A connection without progress is closed; 0: 30. Progress must be real: a head takes twice that long at most, a body
     // twice that and a second for every 4 KiB that have arrived.
     int idle_timeout_s;
+    bool hold;     // bind only: connections wait in the backlog until http_server_open
     bool compress; // gzip text and JSON bodies above 1 KiB when the client asks for it (q=0 honoured)
     // Runs after every response, and after every truncated request; for access logs and latency histograms.
     // duration_ns: from the last byte of the request to the last byte of the answer. May be NULL.
@@ -164,6 +165,8 @@ struct http_server_stats {
 // The router is borrowed until http_server_stop.
 int http_server_start(const struct http_server_options *options, const struct http_router *router,
                       struct http_server **ret_server, struct error *err) MUST_CHECK;
+// Begins to serve a server that was started with 'hold'.
+int http_server_open(struct http_server *server, struct error *err) MUST_CHECK;
 unsigned http_server_port(const struct http_server *server);
 void http_server_stats(const struct http_server *server, struct http_server_stats *ret);
 // Stops accepting, waits up to timeout_ms for running requests, then closes. Returns false when some were

@@ -100,6 +100,7 @@ struct host {
     uint64_t wal_epoch;   // of the log, in which all numbered series are defined
     uint64_t dirty_epoch; // of the log, in which the first record since the last snapshot stands; 0: none
     int64_t dirty_from;   // oldest slot written since the last snapshot; INT64_MAX: none
+    bool snapshot_running; // what it writes is no longer in dirty_from
     struct host_files files;
 };
 

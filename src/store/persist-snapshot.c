@@ -504,6 +504,7 @@ static bool begin(struct job *job, struct picture *picture, int64_t *ret_dirty_f
     if (dirty) {
         picture_take(picture, job->p, host, host->dirty_from);
         host->dirty_from = INT64_MAX;
+        host->snapshot_running = true;
         *ret_generation = reclaim_pin(&host->reclaim);
     }
     pthread_mutex_unlock(&host->lock);
@@ -517,6 +518,7 @@ static void finish(struct job *job, int rc, int64_t dirty_from, uint64_t epoch, 
     struct host *host = job->host;
     pthread_mutex_lock(&host->lock);
     reclaim_unpin(&host->reclaim, generation);
+    host->snapshot_running = false;
     if (rc < 0)
         host->dirty_from = MIN(host->dirty_from, dirty_from);
     else if (host->dirty_from == INT64_MAX)

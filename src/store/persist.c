@@ -133,7 +133,7 @@ static int snapshot_hosts(struct persist *p, struct host **hosts, size_t count, 
 static bool is_dirty_before(struct persist *p UNUSED, struct host *host, int64_t before_s)
 {
     pthread_mutex_lock(&host->lock);
-    bool dirty = host->dirty_from < before_s;
+    bool dirty = host->dirty_from < before_s || host->snapshot_running; // that one may fail: it is waited for
     pthread_mutex_unlock(&host->lock);
     return dirty;
 }
@@ -475,13 +475,17 @@ void persist_abandon(struct persist **persist)
     unmake(persist);
 }
 
-// Everything is in snapshots: upstream's store must find no log.
+// Everything is in snapshots: upstream's store must find no log. Segments go oldest first, each for good before the next, so
+// that what a power loss may bring back is always the end of the log.
 static int remove_log(struct persist *p, struct error *err)
 {
     char *directory = log_directory(p);
-    int rc = file_remove_tree(directory, err);
+    int rc = wal_drop_before(p->wal, wal_rotate(p->wal), err);
+    int close_rc = wal_close(&p->wal, rc ? NULL : err);
+    if (rc == 0 && close_rc == 0)
+        rc = file_remove_tree(directory, err);
     mem_free(directory);
-    return rc;
+    return rc ? rc : close_rc;
 }
 
 int persist_close(struct persist **persist, int64_t now_s, struct error *err)
@@ -492,11 +496,12 @@ int persist_close(struct persist **persist, int64_t now_s, struct error *err)
     stop_threads(p);
     int rc = persist_snapshot_before(p, INT64_MAX, now_s, err);
     p->store->wal = NULL;
-    int close_rc = wal_close(&p->wal, rc ? NULL : err);
-    if (rc == 0 && close_rc == 0)
+    if (rc == 0)
         rc = remove_log(p, err);
+    else
+        ignore_result(wal_close(&p->wal, NULL)); // what it could not commit was never acknowledged
     unmake(persist);
-    return rc ? rc : close_rc;
+    return rc;
 }
 
 // ---- cleanup ----------------------------------------------------------------------------------------------

@@ -627,9 +627,12 @@ int wal_drop_before(struct wal *wal, uint64_t epoch, struct error *err)
     struct wal_file *files = NULL;
     size_t count = take_droppable(wal, epoch, &files), dropped = 0;
     int rc = 0;
-    // That the names are gone need not be on disk: replaying them again would do no harm.
+    // Each name is gone for good before the next goes: what a power loss brings back is always the end of the log. An old segment
+    // without its successors would put old values over newer ones.
     while (rc == 0 && dropped < count) {
         rc = drop_file(wal, &files[dropped], err);
+        if (rc == 0 && wal->io.ops->fsync_dir(wal->io.ctx, wal->directory) != 0)
+            rc = error_set_errno(err, "cannot sync directory '%s'", wal->directory);
         dropped += rc == 0;
     }
     if (dropped < count)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "metricstore/about-persist.h"
+#include "store/persist-metrics.h"
 
 #include <stddef.h>
 
@@ -24,8 +24,16 @@ static const struct {
     {"cc_wal_replayed_records", "counter", AT(wal.replayed_records), "Records replayed at the start."},
     {"cc_wal_replayed_bytes", "counter", AT(wal.replayed_bytes), "Bytes replayed at the start."},
     {"cc_wal_torn_bytes", "counter", AT(wal.torn_bytes), "Bytes cut from the end of the log at the start."},
-    {"cc_wal_damaged_records", "counter", AT(wal.damaged_records),
+    {"cc_wal_damaged_regions", "counter", AT(wal.damaged_regions),
      "Damaged places that the replay passed over."},
+    {"cc_wal_damaged_bytes", "counter", AT(wal.damaged_bytes), "Bytes of the damaged places."},
+    {"cc_wal_missing_segments", "counter", AT(wal.missing_segments),
+     "Gaps between the segments of the log at the start."},
+    {"cc_wal_failed_drops", "counter", AT(wal.failed_drops),
+     "Segments that could not be removed, each time."},
+    {"cc_wal_replayed_samples", "counter", AT(replayed_samples), "Samples taken from the log at the start."},
+    {"cc_wal_unknown_samples", "counter", AT(unknown_samples),
+     "Samples of the log that belong to metrics that are not configured or to damaged records."},
     {"cc_snapshots", "counter", AT(snapshots), "Snapshots of hosts written."},
     {"cc_snapshot_written_bytes", "counter", AT(snapshot_bytes), "Bytes of the snapshots written."},
     {"cc_failed_snapshots", "counter", AT(failed_snapshots), "Snapshots that could not be written."},
@@ -52,7 +60,7 @@ static void write_head(const char *family, const char *type, const char *help, s
     buf_printf(out, "# HELP %s %s\n", family, help);
 }
 
-void about_persist(const struct persist_stats *stats, struct buf *out)
+void persist_metrics(const struct persist_stats *stats, struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const uint64_t *value = (const uint64_t *)(const void *)((const char *)stats + rows[i].offset);
