@@ -1,40 +1,36 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""cc-metric-store over HTTP: ingest of the workloads of cc-load-generator, memory, and the latency of queries.
+"""cc-metric-store over HTTP: ingest of the workloads of cc-load-generator, its log, what a kill -9 behind the last answer loses,
+memory, and the latency of queries.
 
-Prints one line per figure: name, value, unit, ... Every figure is the median of some runs (--runs, each with a fresh
-server). CPU is that of the server alone, from /proc; 'wall' has sender and server on the same processors.
+Prints one line per figure: name value unit, note. Every figure is the median of some runs (--runs, each with a fresh
+server). CPU is that of the server alone, from /proc; 'wall' has sender and server on the same processors. Files are on a real
+disk (benchlib.work_folder).
 
-    bench/bench-http.py [--runs N] [--port N] [part-of-a-name ...]
+    bench/bench-http.py [--runs N] [--steps N] [--port N] [part-of-a-name ...]
 """
 import argparse
-import json
-import os
-import pathlib
-import re
+import collections
 import socket
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-BIN = pathlib.Path(os.environ.get("CC_BIN_DIR", ROOT / "build" / "release" / "bin")).resolve()
-TICK = os.sysconf("SC_CLK_TCK")
-DAY = 86400
-TIDY_S = 6  # memory is looked at when the store has tidied up, which it does every 5 s
+from benchlib import (DAY, MEMORY_ONLY, NODE_METRICS, THREAD_METRICS, TIDY_S, Store, figure, generator, host_names,
+                      measure_fdatasync_ms, metrics_of, query_body, report_of, work_folder)
 
-# name, arguments of the generator
+# name, arguments of the generator, figures
+INGEST = ["cpu", "wall", "memory", "rss"]
+LOG = ["log", "log-records", "sync", "sync-max"]
 WORKLOADS = [
-    ("w1", ["-preset", "w1"]),
-    ("w1-shuffled", ["-preset", "w1", "-shuffle"]),
-    ("small-batches", ["-preset", "small-batches"]),
-    ("fresh", ["-preset", "fresh"]),
+    ("w1", ["-preset", "w1"], [*INGEST, *LOG, "lost"]),
+    ("w1-shuffled", ["-preset", "w1", "-shuffle"], [*INGEST, "log"]),
+    ("small-batches", ["-preset", "small-batches"], [*INGEST, "log", "sync"]),
+    ("fresh", ["-preset", "fresh"], [*INGEST, "log"]),
 ]
+UNITS = {"cpu": "M samples/server CPU s", "wall": "M samples/s", "memory": "B/sample RSS", "rss": "MB", "log": "B/sample",
+         "log-records": "samples/record", "sync": "ms", "sync-max": "ms", "lost": "samples"}
+NOT_IN_METRICS = {"sync": "not in /metrics", "sync-max": "not in /metrics"}
 # name, queries of one host; asked for all hosts of W1 over its 24 hours
-NODE_METRICS = [f"node_metric_{i:02d}" for i in range(20)]
-THREAD_METRICS = [f"thread_metric_{i:02d}" for i in range(5)]
 QUERIES = [
     ("job-page-full", NODE_METRICS, {}, {}),
     ("job-page-600s", NODE_METRICS, {"resolution": 600}, {}),
@@ -43,107 +39,100 @@ QUERIES = [
     ("threads-to-node-full", THREAD_METRICS, {}, {}),
     ("threads-to-node-statistics", THREAD_METRICS, {}, {"with-data": False}),
 ]
+W1_HOSTS = host_names(64)
 
 
-class Server:
-    def __init__(self, folder, port, metrics):
-        self.port = port
-        (folder / "config.json").write_text(json.dumps({
-            "main": {"addr": f"127.0.0.1:{port}", "authentication": "off"}, "metrics": metrics,
-            "metric-store": {"retention-in-memory": "72h", "memory-cap": 16}}))
-        self.proc = subprocess.Popen([BIN / "cc-metric-store", "-config", "config.json", "-loglevel", "err"], cwd=folder,
-                                     stdout=subprocess.DEVNULL)
-        for _ in range(1000):
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            time.sleep(0.01)
-        sys.exit("cc-metric-store does not listen")
-
-    def cpu_s(self):
-        fields = pathlib.Path(f"/proc/{self.proc.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
-
-    def rss(self):
-        text = pathlib.Path(f"/proc/{self.proc.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) * 1024
-
-    def stop(self):
-        self.proc.terminate()
-        self.proc.wait()
-
-    def ask(self, sock, body):
-        """Answer bytes and seconds of one query on an open connection, read as fast as the socket gives."""
-        head = b"POST /api/query HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
-        begin = time.perf_counter()
-        sock.sendall(head + body)
-        total, tail, buffer = 0, b"", bytearray(1 << 20)
-        view = memoryview(buffer)
-        length = None
-        while True:
-            got = sock.recv_into(buffer)
-            if got == 0:
-                sys.exit("the server closed the connection")
-            if total == 0:
-                if not buffer.startswith(b"HTTP/1.1 200"):
-                    sys.exit(bytes(view[:500]))
-                end = bytes(view[:got]).index(b"\r\n\r\n")
-                found = re.search(rb"(?i)content-length: (\d+)", view[:end])
-                length = end + 4 + int(found[1]) if found else None
-            total += got
-            tail = (tail + bytes(view[max(0, got - 8):got]))[-8:]
-            if total == length or (length is None and tail.endswith(b"\r\n0\r\n\r\n")):
-                return total, time.perf_counter() - begin
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def generator(*args):
-    done = subprocess.run([BIN / "cc-load-generator", *args], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stdout + done.stderr)
-    return done.stdout
+def log_figures(page, samples):
+    """From the counters of the log; nothing when the store has none."""
+    if "cc_store_log_written_bytes_total" not in page:
+        return {}
+    found = {"log": page["cc_store_log_written_bytes_total"] / samples,
+             "log-records": samples / max(page.get("cc_store_log_records_total", 0), 1)}
+    if page.get("cc_store_log_commits_total") and "cc_store_log_sync_seconds_total" in page:
+        found["sync"] = page["cc_store_log_sync_seconds_total"] / page["cc_store_log_commits_total"] * 1000
+    if "cc_store_log_sync_seconds_max" in page:
+        found["sync-max"] = page["cc_store_log_sync_seconds_max"] * 1000
+    return found
 
 
 def ingest(server, args, to):
+    """Figures of one run, and what was acknowledged. The CPU is what was used until the last answer, as the wall time is; syncs and
+    the writing of snapshots meanwhile are in it."""
     before = server.cpu_s()
-    text = generator(*args, "-to", str(to), "-url", f"http://127.0.0.1:{server.port}")
-    sent = dict(re.findall(r"(\w+)=(\S+)", text.splitlines()[-1]))
-    samples, cpu = int(sent["samples"]), server.cpu_s() - before
+    sent = report_of(generator(*args, "-to", to, "-url", f"http://127.0.0.1:{server.port}"))
+    samples, cpu = sent["samples"], server.cpu_s() - before
+    return {"samples": samples, "cpu": samples / cpu / 1e6, "wall": samples / sent["seconds"] / 1e6,
+            **log_figures(server.page(), samples)}
+
+
+def settle(server, samples):
     time.sleep(TIDY_S)
-    return {"samples": samples, "per_cpu": samples / cpu / 1e6, "wall": samples / float(sent["seconds"]) / 1e6,
-            "rss": server.rss(), "bytes": server.rss() / samples}
-
-
-def query_body(metrics, per_query, per_request, hosts, to):
-    queries = [dict({"metric": m, "host": h}, **per_query) for h in hosts for m in metrics]
-    return json.dumps(dict({"cluster": "simulated", "from": to - DAY, "to": to, "queries": queries}, **per_request)).encode()
+    rss = server.rss()
+    return {"rss": rss / 1e6, "memory": rss / samples}
 
 
 def measure_queries(server, wanted, to):
-    hosts = [f"sim{i + 1:03d}" for i in range(64)]
     for name, metrics, per_query, per_request in QUERIES:
         if not wanted(f"http-query-{name}"):
             continue
-        body = query_body(metrics, per_query, per_request, hosts, to)
-        times, cpus = [], []
+        body = query_body([dict({"metric": m, "host": h}, **per_query) for h in W1_HOSTS for m in metrics], to - DAY, to,
+                          **per_request)
+        times, cpus, size = [], [], 0
         with socket.create_connection(("127.0.0.1", server.port)) as sock:
             for _ in range(21):
                 before = server.cpu_s()
                 size, seconds = server.ask(sock, body)
                 times.append(seconds)
                 cpus.append(server.cpu_s() - before)
-        print(f"http-query-{name} {statistics.median(times[1:]) * 1000:.2f} ms, "
-              f"{statistics.mean(cpus[1:]) * 1000:.1f} ms server CPU, {size / 1e6:.2f} MB", flush=True)
+        figure(f"http-query-{name}", statistics.median(times[1:]) * 1000, "ms",
+               f"{statistics.mean(cpus[1:]) * 1000:.1f} ms server CPU, {size / 1e6:.2f} MB")
+
+
+def lost_after_kill(args, to):
+    """Acknowledged samples of W1 that are not there when the server is killed at once behind the last answer, and started again. None:
+    not a durable build."""
+    with work_folder() as folder:
+        metrics = metrics_of(*args)
+        with Store(folder, metrics) as server:
+            if not server.is_durable():
+                return None, MEMORY_ONLY
+            sent = report_of(generator(*args, "-to", to, "-url", f"http://127.0.0.1:{server.port}"))
+            server.kill()
+        with Store(folder, metrics) as server:
+            there = server.count_values(W1_HOSTS, to - DAY, to)
+    return max(0, int(sent["samples"]) - there), f"{int(sent['samples'])} acknowledged, {there} there"
+
+
+def print_workload(name, figures, runs, wanted):
+    middle = {key: statistics.median(r[key] for r in runs if key in r) for key in collections.ChainMap(*runs)}
+    for key in figures:
+        full = f"http-{key}-{name}"
+        if key == "lost" or not wanted(full):
+            continue
+        note = f"{middle['samples'] / 1e6:.1f} M samples" if key == "cpu" else ""
+        reason = NOT_IN_METRICS.get(key, MEMORY_ONLY) if "log" in middle else MEMORY_ONLY
+        figure(full, middle.get(key), UNITS[key], note if key in middle else reason)
+
+
+def run_workload(name, args, figures, options, wanted, to):
+    with_queries = name == "w1" and any(wanted(f"http-query-{q[0]}") for q in QUERIES)
+    if not with_queries and not any(wanted(f"http-{f}-{name}") for f in figures if f != "lost"):
+        return
+    runs = []
+    for run in range(options.runs):
+        with work_folder() as folder, Store(folder, metrics_of(*args), options.port) as server:
+            found = ingest(server, args, to)
+            found.update(settle(server, found["samples"]))
+            runs.append(found)
+            if with_queries and run == 0:
+                measure_queries(server, wanted, to)
+    print_workload(name, figures, runs, wanted)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=0, help="times to send, to try it out (0: all of the workload)")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
@@ -152,25 +141,15 @@ def main():
         return not options.names or any(part in name for part in options.names)
 
     to = int(time.time()) // 60 * 60
-    queries_wanted = any(wanted(f"http-query-{q[0]}") for q in QUERIES)
-    for name, args in WORKLOADS:
-        with_queries = name == "w1" and queries_wanted
-        if not wanted(f"http-ingest-{name}") and not with_queries:
-            continue
-        runs = []
-        for run in range(options.runs if wanted(f"http-ingest-{name}") else 1):
-            with tempfile.TemporaryDirectory() as folder:
-                metrics = json.loads(generator(*args, "-print-metrics"))
-                server = Server(pathlib.Path(folder), options.port or free_port(), metrics)
-                runs.append(ingest(server, args, to))
-                if with_queries and run == 0:
-                    measure_queries(server, wanted, to)
-                server.stop()
-        middle = {key: statistics.median(r[key] for r in runs) for key in runs[0]}
-        if wanted(f"http-ingest-{name}"):
-            print(f"http-ingest-{name} {middle['per_cpu']:.2f} M samples / server CPU s, {middle['wall']:.2f} M/s wall, "
-                  f"{middle['bytes']:.2f} B/sample RSS, {middle['rss'] / 1e6:.0f} MB RSS, {middle['samples'] / 1e6:.1f} M samples",
-                  flush=True)
+    steps = ["-steps", options.steps] if options.steps else []
+    if wanted("http-fdatasync"):
+        with work_folder() as folder:
+            figure("http-fdatasync", measure_fdatasync_ms(folder), "ms", "4 KiB appended, what the disk gives", digits=3)
+    for name, args, figures in WORKLOADS:
+        run_workload(name, [*args, *steps], figures, options, wanted, to)
+    if wanted("http-lost-w1"):
+        lost, note = lost_after_kill([*WORKLOADS[0][1], *steps], to)
+        figure("http-lost-w1", lost, "samples", note)
 
 
 main()
