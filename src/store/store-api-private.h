@@ -45,6 +45,13 @@ int64_t store_api_now(const struct store_api *api);
 // Fills *resp with the JSON error body of 5.2 and tells on_refused. 'resp' must not have a body yet.
 void store_api_error(struct store_api *api, enum endpoint_id id, const struct http_request *req,
                      struct http_response *resp, int status, const char *text);
+// What upstream's decoder says about a value of another type: 'place' is "value" or "struct field X.y", 'type' the wanted one
+// in its language. Programs that were tried with upstream find the same text here.
+struct json_value;
+int store_api_mismatch(const struct json_value *value, const char *place, const char *type,
+                       struct error *err);
+// A text as Go's %q prints it, for messages that quote what the client sent.
+void store_api_append_quoted(struct buf *out, struct slice text);
 // Counts one answered request. For streams: when the last piece was made.
 void store_api_record(struct endpoint *endpoint, int status, struct mono_time begin);
 

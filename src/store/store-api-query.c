@@ -3,6 +3,7 @@
 // is sent, so that ordinary answers have a length and a refused range can still be a 400; the rest is
 // streamed.
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -73,30 +74,42 @@ struct query_answer {
 
 // ---- decoding ------------------------------------------------------------------------------------
 
-// The member 'key' in any case; *ret_value is NULL when it is absent or null, which both mean the default.
-static int get_member(const struct json_value *object, const char *key, enum json_type type,
-                      const struct json_value **ret_value, struct error *err)
+// Objects of the request, as messages name them.
+#define REQUEST "APIQueryRequest"
+#define QUERY   "APIQuery.queries"
+
+static int mismatch(const struct json_value *value, const char *owner, const char *key, const char *type,
+                    struct error *err)
 {
-    static const char *const names[] = {"null", "bool", "int64", "float64", "string", "array", "struct"};
+    char place[64];
+
+    (void)snprintf(place, sizeof(place), "struct field %s.%s", owner, key);
+    return store_api_mismatch(value, place, type, err);
+}
+
+// The member 'key' in any case; *ret_value is NULL when it is absent or null, which both mean the default. 'name' is
+// what messages call the wanted type.
+static int get_member(const struct json_value *object, const char *owner, const char *key,
+                      enum json_type type, const char *name, const struct json_value **ret_value,
+                      struct error *err)
+{
     const struct json_value *value = json_get_fold(object, key);
 
     *ret_value = NULL;
     if (!value || json_type(value) == JSON_NULL)
         return 0;
-    bool number = type == JSON_REAL && json_type(value) == JSON_INT;
-    if (json_type(value) != type && !number)
-        return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into field %s of type %s",
-                         json_type_name(value), key, names[type]);
+    if (json_type(value) != type)
+        return mismatch(value, owner, key, name, err);
     *ret_value = value;
     return 0;
 }
 
-static int get_text(const struct json_value *object, const char *key, bool *ret_present, struct slice *ret,
-                    struct error *err)
+static int get_text(const struct json_value *object, const char *owner, const char *key, bool *ret_present,
+                    struct slice *ret, struct error *err)
 {
     const struct json_value *value;
 
-    int rc = get_member(object, key, JSON_STRING, &value, err);
+    int rc = get_member(object, owner, key, JSON_STRING, "string", &value, err);
     if (rc < 0)
         return rc;
     *ret = value ? json_string(value) : SLICE_EMPTY;
@@ -105,32 +118,34 @@ static int get_text(const struct json_value *object, const char *key, bool *ret_
     return 0;
 }
 
-static int get_int(const struct json_value *object, const char *key, int64_t *ret, struct error *err)
+static int get_int(const struct json_value *object, const char *owner, const char *key, int64_t *ret,
+                   struct error *err)
 {
     const struct json_value *value;
 
-    int rc = get_member(object, key, JSON_INT, &value, err);
+    int rc = get_member(object, owner, key, JSON_INT, "int64", &value, err);
     if (rc == 0 && value)
         *ret = json_int(value, 0);
     return rc;
 }
 
-static int get_bool(const struct json_value *object, const char *key, bool *ret, struct error *err)
+static int get_bool(const struct json_value *object, const char *owner, const char *key, bool *ret,
+                    struct error *err)
 {
     const struct json_value *value;
 
-    int rc = get_member(object, key, JSON_BOOL, &value, err);
+    int rc = get_member(object, owner, key, JSON_BOOL, "bool", &value, err);
     if (rc == 0 && value)
         *ret = json_bool(value, false);
     return rc;
 }
 
-static int get_texts(const struct json_value *object, const char *key, struct arena *arena,
+static int get_texts(const struct json_value *object, const char *owner, const char *key, struct arena *arena,
                      struct slice **ret_texts, size_t *ret_count, struct error *err)
 {
     const struct json_value *list;
 
-    int rc = get_member(object, key, JSON_ARRAY, &list, err);
+    int rc = get_member(object, owner, key, JSON_ARRAY, "[]string", &list, err);
     if (rc < 0)
         return rc;
     size_t count = json_count(list);
@@ -138,8 +153,7 @@ static int get_texts(const struct json_value *object, const char *key, struct ar
     for (size_t i = 0; i < count; i++) {
         const struct json_value *text = json_at(list, i);
         if (json_type(text) != JSON_STRING && json_type(text) != JSON_NULL)
-            return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into field %s of type string",
-                             json_type_name(text), key);
+            return mismatch(text, owner, key, "string", err);
         texts[i] = json_string(text);
     }
     *ret_texts = texts;
@@ -169,8 +183,12 @@ static int get_scale(const struct json_value *object, double *ret, struct error 
         break;
     }
     struct slice source = json_source(value);
-    return error_set(err, ERR_INVALID, "strconv.ParseFloat: parsing '%.*s': invalid syntax",
-                     (int)MIN(source.len, (size_t)64), source.ptr);
+    struct buf quoted;
+    buf_init(&quoted, BUF_MAX_DEFAULT);
+    store_api_append_quoted(&quoted, slice_of(source.ptr, MIN(source.len, (size_t)64)));
+    int rc = error_set(err, ERR_INVALID, "strconv.ParseFloat: parsing %s: invalid syntax", buf_cstr(&quoted));
+    buf_release(&quoted);
+    return rc;
 }
 
 static int decode_query(const struct json_value *object, struct slice cluster, struct arena *arena,
@@ -184,20 +202,19 @@ static int decode_query(const struct json_value *object, struct slice cluster, s
     if (json_type(object) == JSON_NULL)
         return 0;
     if (json_type(object) != JSON_OBJECT)
-        return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into field queries of type struct",
-                         json_type_name(object));
-    if ((rc = get_text(object, "metric", NULL, &ret->metric, err)) < 0 ||
-        (rc = get_text(object, "host", NULL, &ret->host, err)) < 0 ||
-        (rc = get_int(object, "resolution", &ret->resolution_s, err)) < 0 ||
-        (rc = get_text(object, "type", &ret->has_type, &ret->type, err)) < 0 ||
-        (rc = get_text(object, "subtype", &ret->has_subtype, &ret->subtype, err)) < 0 ||
-        (rc = get_bool(object, "aggreg", &ret->aggregate, err)) < 0 ||
+        return mismatch(object, REQUEST, "queries", "api.APIQuery", err);
+    if ((rc = get_text(object, QUERY, "metric", NULL, &ret->metric, err)) < 0 ||
+        (rc = get_text(object, QUERY, "host", NULL, &ret->host, err)) < 0 ||
+        (rc = get_int(object, QUERY, "resolution", &ret->resolution_s, err)) < 0 ||
+        (rc = get_text(object, QUERY, "type", &ret->has_type, &ret->type, err)) < 0 ||
+        (rc = get_text(object, QUERY, "subtype", &ret->has_subtype, &ret->subtype, err)) < 0 ||
+        (rc = get_bool(object, QUERY, "aggreg", &ret->aggregate, err)) < 0 ||
         (rc = get_scale(object, &ret->scale_by, err)) < 0)
         return rc;
-    if ((rc = get_texts(object, "type-ids", arena, &ids, &ret->type_id_count, err)) < 0)
+    if ((rc = get_texts(object, QUERY, "type-ids", arena, &ids, &ret->type_id_count, err)) < 0)
         return rc;
     ret->type_ids = ids;
-    if ((rc = get_texts(object, "subtype-ids", arena, &ids, &ret->subtype_id_count, err)) < 0)
+    if ((rc = get_texts(object, QUERY, "subtype-ids", arena, &ids, &ret->subtype_id_count, err)) < 0)
         return rc;
     ret->subtype_ids = ids;
     return 0;
@@ -208,7 +225,7 @@ static int decode_queries(const struct json_value *root, struct arena *arena, st
 {
     const struct json_value *list;
 
-    int rc = get_member(root, "queries", JSON_ARRAY, &list, err);
+    int rc = get_member(root, REQUEST, "queries", JSON_ARRAY, "[]api.APIQuery", &list, err);
     if (rc < 0)
         return rc;
     ret->query_count = json_count(list);
@@ -231,15 +248,15 @@ static int decode_request(const struct json_value *root, struct arena *arena, st
     ret->cluster = SLICE_EMPTY;
     range->with_stats = range->with_data = range->with_padding = true;
     if (json_type(root) != JSON_OBJECT && json_type(root) != JSON_NULL)
-        return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into a query request",
-                         json_type_name(root));
-    if ((rc = get_text(root, "cluster", NULL, &ret->cluster, err)) < 0 ||
-        (rc = get_int(root, "from", &range->from, err)) < 0 ||
-        (rc = get_int(root, "to", &range->to, err)) < 0 ||
-        (rc = get_bool(root, "with-stats", &range->with_stats, err)) < 0 ||
-        (rc = get_bool(root, "with-data", &range->with_data, err)) < 0 ||
-        (rc = get_bool(root, "with-padding", &range->with_padding, err)) < 0 ||
-        (rc = get_texts(root, "for-all-nodes", arena, &ret->all_metrics, &ret->all_metric_count, err)) < 0)
+        return store_api_mismatch(root, "value", "api.APIQueryRequest", err);
+    if ((rc = get_text(root, REQUEST, "cluster", NULL, &ret->cluster, err)) < 0 ||
+        (rc = get_int(root, REQUEST, "from", &range->from, err)) < 0 ||
+        (rc = get_int(root, REQUEST, "to", &range->to, err)) < 0 ||
+        (rc = get_bool(root, REQUEST, "with-stats", &range->with_stats, err)) < 0 ||
+        (rc = get_bool(root, REQUEST, "with-data", &range->with_data, err)) < 0 ||
+        (rc = get_bool(root, REQUEST, "with-padding", &range->with_padding, err)) < 0 ||
+        (rc = get_texts(root, REQUEST, "for-all-nodes", arena, &ret->all_metrics, &ret->all_metric_count,
+                        err)) < 0)
         return rc;
     return decode_queries(root, arena, ret, err);
 }

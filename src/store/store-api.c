@@ -43,8 +43,22 @@ void store_api_error(struct store_api *api, enum endpoint_id id, const struct ht
                                 req->peer ? req->peer : "", text);
 }
 
-// A text as Go's %q prints it, for messages that quote what the client sent.
-static void append_go_quoted(struct buf *out, struct slice text)
+int store_api_mismatch(const struct json_value *value, const char *place, const char *type, struct error *err)
+{
+    static const char *const names[] = {
+        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",   [JSON_INT] = "number",   [JSON_REAL] = "number",
+        [JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object"};
+    enum json_type got = json_type(value);
+    struct slice digits = SLICE_EMPTY;
+
+    if ((got == JSON_INT || got == JSON_REAL) && strcmp(type, "int64") == 0)
+        digits = json_source(value);
+    return error_set(err, ERR_INVALID, "json: cannot unmarshal %s%s%.*s into Go %s of type %s", names[got],
+                     digits.len ? " " : "", (int)MIN(digits.len, (size_t)64), digits.ptr ? digits.ptr : "",
+                     place, type);
+}
+
+void store_api_append_quoted(struct buf *out, struct slice text)
 {
     buf_append_byte(out, '"');
     for (size_t i = 0; i < text.len; i++) {
@@ -102,19 +116,18 @@ static void write_handler(void *ctx, struct http_request *req, struct http_respo
 // ---- free ----------------------------------------------------------------------------------------
 
 // A list of texts in the request's arena. null is the empty list, null in the list the empty text, as in Go.
-static int decode_names(const struct json_value *list, const char *what, struct arena *arena,
+// 'place': as for store_api_mismatch.
+static int decode_names(const struct json_value *list, const char *place, struct arena *arena,
                         struct slice **ret_names, size_t *ret_count, struct error *err)
 {
     if (json_type(list) != JSON_ARRAY && json_type(list) != JSON_NULL)
-        return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into %s of type []string",
-                         json_type_name(list), what);
+        return store_api_mismatch(list, place, "[]string", err);
     size_t count = json_count(list);
     struct slice *names = ARENA_ARRAY(arena, struct slice, count + 1);
     for (size_t i = 0; i < count; i++) {
         const struct json_value *name = json_at(list, i);
         if (json_type(name) != JSON_STRING && json_type(name) != JSON_NULL)
-            return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into %s of type string",
-                             json_type_name(name), what);
+            return store_api_mismatch(name, place, "string", err);
         names[i] = json_string(name);
     }
     *ret_names = names;
@@ -129,16 +142,15 @@ static int free_selectors(struct store *store, const struct json_value *list, in
     size_t count = 0;
 
     if (json_type(list) != JSON_ARRAY && json_type(list) != JSON_NULL)
-        return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into a list of type [][]string",
-                         json_type_name(list));
+        return store_api_mismatch(list, "value", "[][]string", err);
     for (size_t i = 0; i < json_count(list); i++) { // all of it must be right before anything is freed
-        int rc = decode_names(json_at(list, i), "a selector", arena, &names, &count, err);
+        int rc = decode_names(json_at(list, i), "value", arena, &names, &count, err);
         if (rc < 0)
             return rc;
     }
     *ret_freed = 0;
     for (size_t i = 0; i < json_count(list); i++) {
-        int rc = decode_names(json_at(list, i), "a selector", arena, &names, &count, err);
+        int rc = decode_names(json_at(list, i), "value", arena, &names, &count, err);
         if (rc < 0)
             return rc;
         *ret_freed += store_free_before(store, names, count, to);
@@ -171,7 +183,7 @@ static const char *bad_integer_text(struct arena *arena, struct slice text, cons
     struct buf quoted;
 
     buf_init(&quoted, BUF_MAX_DEFAULT);
-    append_go_quoted(&quoted, text);
+    store_api_append_quoted(&quoted, text);
     const char *message = arena_printf(arena, "strconv.ParseInt: parsing %s: %s", buf_cstr(&quoted),
                                        strstr(err->text, "range") ? "value out of range" : "invalid syntax");
     buf_release(&quoted);
@@ -207,7 +219,7 @@ static const char *not_found_text(const struct slice *path, size_t count, struct
     buf_append_cstr(&text, "[METRICSTORE]> not found: []string{");
     for (size_t i = 0; i < count; i++) {
         buf_append_cstr(&text, i ? ", " : "");
-        append_go_quoted(&text, path[i]);
+        store_api_append_quoted(&text, path[i]);
     }
     buf_append_byte(&text, '}');
     const char *copy = arena_strdup(arena, buf_slice(&text));
@@ -249,22 +261,23 @@ static int decode_health(const struct json_value *root, struct arena *arena, str
                          struct error *err)
 {
     if (json_type(root) != JSON_OBJECT && json_type(root) != JSON_NULL)
-        return error_set(err, ERR_INVALID, "json: cannot unmarshal %s into an object", json_type_name(root));
+        return store_api_mismatch(root, "value", "metricstore.HealthCheckReq", err);
     for (size_t i = 0; i < json_count(root); i++) {
         struct slice key;
         const struct json_value *value = json_member_at(root, i, &key);
         int rc = 0;
         if (slice_eq_ignore_case(key, SLICE_LITERAL("nodes")))
-            rc = decode_names(value, "nodes", arena, &ret->nodes, &ret->node_count, err);
+            rc = decode_names(value, "struct field HealthCheckReq.nodes", arena, &ret->nodes,
+                              &ret->node_count, err);
         else if (slice_eq_ignore_case(key, SLICE_LITERAL("metric-names")))
-            rc = decode_names(value, "metric-names", arena, &ret->metrics, &ret->metric_count, err);
+            rc = decode_names(value, "struct field HealthCheckReq.metric-names", arena, &ret->metrics,
+                              &ret->metric_count, err);
         else if (!slice_eq_ignore_case(key, SLICE_LITERAL("cluster")))
             rc = error_set(err, ERR_INVALID, "json: unknown field \"%.*s\"", SLICE_FMT(key));
         else if (json_type(value) == JSON_STRING)
             ret->cluster = json_string(value);
         else if (json_type(value) != JSON_NULL)
-            rc = error_set(err, ERR_INVALID, "json: cannot unmarshal %s into cluster of type string",
-                           json_type_name(value));
+            rc = store_api_mismatch(value, "struct field HealthCheckReq.cluster", "string", err);
         if (rc < 0)
             return rc;
     }
