@@ -152,11 +152,53 @@ static void test_whole_node_without_threads_and_accelerators(void **state)
         check(&vectors[i], NULL, 0, false);
 }
 
+// TestBuildScopeQueries_UnhandledCase: every pair of these has queries, also without accelerators.
+static void test_every_pair_has_queries(void **state)
+{
+    static const enum scope scopes[] = {SCOPE_HWTHREAD, SCOPE_CORE, SCOPE_SOCKET, SCOPE_NODE};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(scopes) * ARRAY_LEN(scopes); i++) {
+        enum scope native = scopes[i / ARRAY_LEN(scopes)], requested = scopes[i % ARRAY_LEN(scopes)];
+        enum scope effective = SCOPE_INVALID;
+        struct arena *arena = arena_new(1 << 20);
+        const char *got = run(native, requested, all_threads, 8, false, arena, &effective);
+        EXPECT(got[0] != '\0' && !strstr(got, "error"), "%s -> %s: '%s'", scope_name(native),
+               scope_name(requested), got);
+        arena_free(&arena);
+    }
+}
+
+// TestIntToStringSlice: ids are the decimal numbers of the threads.
+static void test_ids_are_decimal(void **state)
+{
+    static int threads[] = {10, 100, 1000};
+    struct topology topology = {.node = {threads, 3}};
+    struct scope_host host = {.topology = &topology, .threads = threads};
+    (void)state;
+    for (size_t count = 1; count <= 3; count++) {
+        static const char *const wanted[] = {"hwthread[10]", "hwthread[10,100]", "hwthread[10,100,1000]"};
+        struct arena *arena = arena_new(1 << 20);
+        struct scope_query *queries = NULL;
+        size_t query_count = 0;
+        enum scope effective;
+        struct error err = ERROR_INIT;
+        host.thread_count = count;
+        assert_int_equal(scope_query_build(SCOPE_HWTHREAD, SCOPE_HWTHREAD, &host, arena, &queries,
+                                           &query_count, &effective, &err),
+                         0);
+        assert_string_equal(describe(queries, query_count, arena), wanted[count - 1]);
+        arena_free(&arena);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_upstream_vectors), cmocka_unit_test(test_ms_55_core_to_socket),
-        cmocka_unit_test(test_memory_domain_of_finer_metrics), cmocka_unit_test(test_part_of_a_node),
-        cmocka_unit_test(test_whole_node_without_threads_and_accelerators)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_upstream_vectors),
+                                       cmocka_unit_test(test_ms_55_core_to_socket),
+                                       cmocka_unit_test(test_memory_domain_of_finer_metrics),
+                                       cmocka_unit_test(test_part_of_a_node),
+                                       cmocka_unit_test(test_whole_node_without_threads_and_accelerators),
+                                       cmocka_unit_test(test_every_pair_has_queries),
+                                       cmocka_unit_test(test_ids_are_decimal)};
     return TEST_MAIN(argc, argv, tests);
 }

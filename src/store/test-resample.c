@@ -42,14 +42,18 @@ static void test_vector_picks(void **state)
     (void)state;
     static const struct {
         int64_t step;
-        size_t count, listed, picks[40];
+        size_t count, listed, picks[100];
         double sum; // 0: not given
     } cases[] = {
         {6000, 10, 10, {0, 7, 145, 277, 389, 521, 633, 765, 877, 999}, 0},
         {600,
          100,
-         20,
-         {0, 1, 13, 21, 32, 41, 52, 66, 72, 86, 92, 106, 118, 126, 138, 146, 158, 165, 178, 185},
+         100,
+         {0,   1,   13,  21,  32,  41,  52,  66,  72,  86,  92,  106, 118, 126, 138, 146, 158, 165, 178, 185,
+          197, 205, 217, 231, 237, 245, 257, 265, 276, 291, 296, 310, 316, 330, 342, 350, 362, 370, 382, 390,
+          402, 409, 422, 429, 441, 449, 461, 475, 481, 489, 501, 515, 520, 535, 540, 554, 567, 574, 586, 594,
+          606, 614, 626, 634, 646, 653, 666, 673, 685, 693, 705, 713, 725, 739, 745, 759, 764, 779, 791, 798,
+          811, 818, 830, 838, 850, 858, 870, 878, 890, 897, 910, 917, 929, 937, 949, 963, 969, 983, 989, 999},
          4995.9},
         {120, 500, 20, {0, 1, 4, 6, 7, 9, 12, 14, 15, 18, 20, 22, 24, 26, 27, 30, 32, 33, 35, 38}, 27290.3},
         {18000, 3, 3, {0, 998, 999}, 0},
@@ -93,6 +97,9 @@ static void test_vector_with_gaps(void **state)
         if (isnan(data[picks[i]]) ? !isnan(out[i]) : out[i] != data[picks[i]])
             fail_msg("pick %zu is %g, wanted %g", i, out[i], data[picks[i]]);
     }
+    static const size_t last[] = {970, 982, 990, 999};
+    for (size_t i = 0; i < 4; i++)
+        assert_true(out[count - 4 + i] == data[last[i]]);
     for (size_t i = 0; i < count; i++)
         gaps += isnan(out[i]) != 0;
     assert_int_equal(gaps, 2); // both are picked
@@ -156,12 +163,17 @@ static void test_sizes_of_library_cases(void **state)
         const char *what;
         size_t count;
         int64_t new_step;
-    } cases[] = {{"200 linear", 200, 2}, {"500 sine", 500, 5}, {"1000 linear", 1000, 10}};
+    } cases[] = {{"200 linear", 200, 2},
+                 {"500 sine", 500, 5},
+                 {"1000 linear", 1000, 10},
+                 {"200, every 20th missing", 200, 2}};
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
         double data[POINTS], out[POINTS];
         int64_t step;
         for (size_t i = 0; i < cases[c].count; i++)
-            data[i] = cases[c].new_step == 5 ? sin((double)i * 2 * 3.14159265358979 / 50) : (double)i;
+            data[i] = cases[c].new_step == 5              ? sin((double)i * 2 * 3.14159265358979 / 50)
+                      : c == 3 && i % 20 == 19 && i < 199 ? NAN
+                                                          : (double)i;
         size_t count = resample(data, cases[c].count, 1, cases[c].new_step, 100, out, &step);
         if (count != 100 || step != cases[c].new_step || out[0] != data[0] ||
             out[99] != data[cases[c].count - 1])

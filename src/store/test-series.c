@@ -236,6 +236,9 @@ static void test_buffer_write(void **state)
     struct fixture *f = fixture_new(10);
     put(f, 100, 42);
     expect_read(f, "one", 0, 200, 100, 110, VALUES(42));
+    SEGMENTS("one", 1, LIST(95), LIST(1));
+    put(f, 50, 7); // an error upstream; here it has a place (MS-17)
+    expect_read(f, "late", 0, 200, 50, 110, VALUES(7, NAN, NAN, NAN, NAN, 42));
     fixture_free(f);
 }
 
@@ -247,6 +250,84 @@ static void test_buffer_read(void **state)
     put(f, 110, 2);
     put(f, 120, 3);
     expect_read(f, "three", 100, 130, 100, 130, VALUES(1, 2, 3));
+    fixture_free(f);
+}
+
+// The oldest segment alone goes, as upstream's "force free": there is no function for it here, a threshold behind its end
+// does the same.
+static void test_force_free_oldest(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new(10);
+    const double value[] = {1};
+    for (int64_t start = 0; start <= 40; start += 20)
+        series_add_segment(&f->series, &f->env, start, value, 1, 1);
+    assert_int_equal(series_free_before(&f->series, &f->env, 16), 1);
+    SEGMENTS("two are left", 2, LIST(20, 40), LIST(1, 1));
+    fixture_free(f);
+}
+
+static void test_force_free_oldest_single(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new(10);
+    const double value[] = {1};
+    series_add_segment(&f->series, &f->env, 0, value, 1, 1);
+    assert_int_equal(series_free_before(&f->series, &f->env, 16), 1);
+    assert_true(series_is_empty(&f->series));
+    fixture_free(f);
+}
+
+static void test_buffer_iter_order(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new(10);
+    struct segment segment;
+    fill_three(f);
+    SEGMENTS("oldest to newest", 3, LIST(0, 20, 40), LIST(2, 2, 2));
+    fixture_free(f);
+    f = fixture_new(10);
+    size_t position = 0;
+    assert_false(series_next_segment(&f->series, &position, &segment)); // no buffer: nothing is visited
+    expect_read(f, "nothing there", 0, 100, 0, 0, NO_VALUES);
+    fixture_free(f);
+}
+
+// What ends before the range begins is not visited: [30, 50] takes from the second (to 45) and the third on.
+static void test_buffer_iter_filtered(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new(10);
+    struct series_plan plan;
+    fill_three(f);
+    series_plan(&f->series, 10, 30, 50, f->arena, &plan);
+    assert_int_equal(plan.run_count, 2);
+    expect_read(f, "second and third", 30, 50, 30, 50, VALUES(4, 5));
+    fixture_free(f);
+}
+
+static size_t count_values(struct fixture *f)
+{
+    struct segment segment;
+    size_t count = 0;
+    for (size_t i = 0; series_next_segment(&f->series, &i, &segment);)
+        count += segment.len;
+    return count;
+}
+
+static void test_buffer_count(void **state)
+{
+    (void)state;
+    const double values[] = {1, 2, 3, 4, 5, 6, 7};
+    struct fixture *f = fixture_new(10);
+    series_add_segment(&f->series, &f->env, 0, values, 3, 3);
+    series_add_segment(&f->series, &f->env, 30, values, 2, 2);
+    series_add_segment(&f->series, &f->env, 50, values, 5, 5);
+    assert_int_equal(count_values(f), 10);
+    fixture_free(f);
+    f = fixture_new(10);
+    series_add_segment(&f->series, &f->env, 0, values, 7, 512);
+    assert_int_equal(count_values(f), 7);
     fixture_free(f);
 }
 
@@ -397,6 +478,11 @@ int main(void)
         cmocka_unit_test(test_buffer_free_all),
         cmocka_unit_test(test_buffer_write),
         cmocka_unit_test(test_buffer_read),
+        cmocka_unit_test(test_force_free_oldest),
+        cmocka_unit_test(test_force_free_oldest_single),
+        cmocka_unit_test(test_buffer_iter_order),
+        cmocka_unit_test(test_buffer_iter_filtered),
+        cmocka_unit_test(test_buffer_count),
         cmocka_unit_test(test_segments_of_512),
         cmocka_unit_test(test_open_part_changes_form),
         cmocka_unit_test(test_ms_17_late_samples),

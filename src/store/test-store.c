@@ -701,7 +701,7 @@ static void put_tick(struct fixture *f, const char *host, const char *metric, in
     put(f, text);
 }
 
-// TestHealthCheck, TestGetHealthyMetrics and TestBufferHealthChecks of 11.1.
+// TestHealthCheck of 11.1.
 static void test_health_check(void **state)
 {
     (void)state;
@@ -755,6 +755,84 @@ static void test_health_check(void **state)
     store_health_check(f->store, SLICE_LITERAL("c"), SLICE_LITERAL("node002"), names, 4, T, each, &known);
     assert_true(each[0] == STORE_METRIC_HEALTHY && each[2] == STORE_METRIC_DEGRADED &&
                 each[3] == STORE_METRIC_MISSING);
+    fixture_free(f);
+}
+
+// A fixture with the metrics of TestHealthCheck, at T.
+static struct fixture *health_fixture_new(void)
+{
+    static const struct store_metric health_metrics[] = {{NULL, "load", 10, AGGREGATION_AVG},
+                                                         {NULL, "mem_used", 10, AGGREGATION_AVG},
+                                                         {NULL, "cpu_user", 10, AGGREGATION_AVG}};
+    struct fixture *f = fixture_new((struct store_options){0});
+    struct store_options options = {.metrics = health_metrics, .metric_count = 3};
+    struct error err = ERROR_INIT;
+    store_free(&f->store);
+    assert_int_equal(store_new(&options, &f->store, &err), 0);
+    f->now = T;
+    return f;
+}
+
+static void test_get_healthy_metrics(void **state)
+{
+    (void)state;
+    struct fixture *f = health_fixture_new();
+    const struct slice names[] = {SLICE_LITERAL("load"), SLICE_LITERAL("mem_used"),
+                                  SLICE_LITERAL("cpu_user")};
+    enum store_metric_health each[3];
+    bool known;
+    put_tick(f, "node001", "load", T - 10);
+    put_tick(f, "node001", "mem_used", T - 100);
+    assert_int_equal(
+        store_health_check(f->store, SLICE_LITERAL("c"), SLICE_LITERAL("node001"), names, 3, T, each, &known),
+        STORE_HEALTH_PARTIAL);
+    assert_true(known && each[0] == STORE_METRIC_HEALTHY && each[1] == STORE_METRIC_DEGRADED &&
+                each[2] == STORE_METRIC_MISSING);
+    assert_int_equal(
+        store_health_check(f->store, SLICE_LITERAL("c"), SLICE_LITERAL("node001"), names, 1, T, each, &known),
+        STORE_HEALTH_FULL);
+    store_health_check(f->store, SLICE_LITERAL("c"), SLICE_LITERAL("node999"), names, 3, T, each, &known);
+    assert_false(known);
+    fixture_free(f);
+}
+
+// Fresh until five intervals after the end of the last value (4.10), not a second longer.
+static void test_buffer_health_checks(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t first, last; // samples every 10 s, as seconds ago; 0: none
+        enum store_metric_health want;
+    } cases
+        [] =
+            {{0, 0, STORE_METRIC_MISSING},      {30, 10, STORE_METRIC_HEALTHY},
+             {200, 100, STORE_METRIC_DEGRADED}, {50, 50, STORE_METRIC_HEALTHY},
+             {55, 55, STORE_METRIC_HEALTHY}, // ends 50 s ago: [start, start + 10) begins half an interval before
+             {56, 56, STORE_METRIC_DEGRADED}};
+    const struct slice name = SLICE_LITERAL("load");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture *f = health_fixture_new();
+        enum store_metric_health got;
+        bool known;
+        for (int64_t ago = cases[i].first; ago >= cases[i].last && ago > 0; ago -= 10)
+            put_tick(f, "h", "load", T - ago);
+        store_health_check(f->store, SLICE_LITERAL("c"), SLICE_LITERAL("h"), &name, 1, T, &got, &known);
+        if (got != cases[i].want)
+            fail_msg("%lld to %lld s ago: %d", (long long)cases[i].first, (long long)cases[i].last, (int)got);
+        fixture_free(f);
+    }
+}
+
+// What upstream's reads add to what is in their array is here the sum of two series: [2, 1] and [3, 5].
+static void test_buffer_read_accumulation(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new((struct store_options){0});
+    put(f, "flops,hostname=h,type=core,type-id=0 value=2 1700000000\n"
+           "flops,hostname=h,type=core,type-id=0 value=1 1700000060\n"
+           "flops,hostname=h,type=core,type-id=1 value=3 1700000000\n"
+           "flops,hostname=h,type=core,type-id=1 value=5 1700000060\n");
+    expect(f, (struct ask){.metric = "flops", .from = 0, .to = 120}, "[5 6] 0..120/60 5.50 5.00 6.00");
     fixture_free(f);
 }
 
@@ -829,6 +907,9 @@ int main(void)
         cmocka_unit_test(test_retention_keeps_used_hosts),
         cmocka_unit_test(test_ms_25_debug_is_json),
         cmocka_unit_test(test_health_check),
+        cmocka_unit_test(test_get_healthy_metrics),
+        cmocka_unit_test(test_buffer_health_checks),
+        cmocka_unit_test(test_buffer_read_accumulation),
         cmocka_unit_test(test_hosts_are_sorted),
         cmocka_unit_test(test_bad_metrics_are_refused),
     };
