@@ -442,6 +442,9 @@ int nats_new(const struct nats_options *options, struct nats **ret_nats, struct 
     int rc = check_options(options, err);
     if (rc < 0)
         return rc;
+    natsStatus s = nats_Open(-1); // the first time; messages are handed to a thread of the library when they are freed
+    if (s != NATS_OK)
+        return error_set(err, ERR_INTERNAL, "%s", natsStatus_GetText(s));
     struct nats *nats = NEW(struct nats);
     copy_options(&nats->options, options);
     pthread_rwlock_init(&nats->conn_lock, NULL);
