@@ -20,6 +20,7 @@
 #define RETRY_MS       30000
 #define RETRY_MIN_MS   20
 #define RETRY_MAX_MS   1000
+#define FLUSH_MS       2000
 #define SEND_BACK_MS   5000 // how long the server waits with a message that we send back
 #define HOST_WITHIN    512  // bytes of the first line in which the host is looked for
 
@@ -407,7 +408,7 @@ int nats_intake_new(struct store *store, const struct nats_intake_options *optio
     if (rc == 0)
         rc = start_workers(intake, err);
     if (rc < 0)
-        nats_intake_stop(&intake);
+        nats_intake_free(&intake);
     else
         *ret_intake = intake;
     return rc;
@@ -421,27 +422,37 @@ int nats_intake_start(struct store *store, const struct nats_intake_options *opt
     if (rc == 0)
         rc = nats_start(intake->nats, err);
     if (rc < 0)
-        nats_intake_stop(&intake);
+        nats_intake_free(&intake);
     else
         *ret_intake = intake;
     return rc;
 }
 
-void nats_intake_stop(struct nats_intake **intake_ptr)
+void nats_intake_stop(struct nats_intake *intake)
 {
-    struct nats_intake *intake = *intake_ptr;
-    if (!intake)
+    if (!intake || atomic_load(&intake->stopping))
         return;
     if (intake->nats)
         nats_stop_intake(intake->nats); // the workers go on meanwhile
     atomic_store(&intake->stopping, true);
     for (size_t i = 0; i < intake->worker_count; i++)
         queue_close(intake->workers[i].queue);
-    for (size_t i = 0; i < intake->worker_count; i++) {
+    for (size_t i = 0; i < intake->worker_count; i++)
         pthread_join(intake->workers[i].thread, NULL);
-        queue_free(&intake->workers[i].queue);
-    }
+    if (intake->nats)
+        ignore_result(
+            nats_flush(intake->nats, FLUSH_MS, NULL)); // without a server there is nothing to wait for
+}
+
+void nats_intake_free(struct nats_intake **intake_ptr)
+{
+    struct nats_intake *intake = *intake_ptr;
+    if (!intake)
+        return;
+    nats_intake_stop(intake);
     nats_free(&intake->nats);
+    for (size_t i = 0; i < intake->worker_count; i++)
+        queue_free(&intake->workers[i].queue);
     for (size_t i = 0; i < intake->source_count; i++) {
         mem_free(intake->sources[i]->cluster_tag);
         mem_free(intake->sources[i]);

@@ -53,12 +53,13 @@ struct nats_intake_options {
 };
 
 // Connects in the background, for ever; an absent server is no error. The store is borrowed until nats_intake_stop. ERR_INVALID:
-// options that cannot work.
+// options that cannot work. start, stop and free come from one thread; the rest from any.
 int nats_intake_start(struct store *store, const struct nats_intake_options *options,
                       struct nats_intake **ret_intake, struct error *err) MUST_CHECK;
-// Ends the subscriptions, then works off all that was taken, then closes (MS-47). When it returns, everything that was received is in
-// the store and nothing will come any more. NULL is accepted.
-void nats_intake_stop(struct nats_intake **intake);
+// Ends the subscriptions, then works off all that was taken, and sends the acknowledgements (MS-47). When it returns, everything that was
+// received is in the store and nothing will come any more. Statistics stay readable. NULL is accepted, and a second call.
+void nats_intake_stop(struct nats_intake *intake);
+void nats_intake_free(struct nats_intake **intake); // stops, if need be
 
 struct nats_intake_stats {
     struct nats_stats connection;

@@ -72,6 +72,10 @@ const struct setting nats_subscription_fields[] = {
 void nats_settings_load(const struct json_value *section, const char *origin, struct arena *arena,
                         settings_warn_fn *warn, void *ctx, struct nats_settings *ret)
 {
+    if (section && json_type(section) != JSON_OBJECT && json_type(section) != JSON_NULL) {
+        warn(ctx, "the section must be an object");
+        section = NULL;
+    }
     for (size_t i = 0; nats_fields[i].key; i++) {
         const struct setting one[] = {nats_fields[i], {0}};
         struct error err = ERROR_INIT;
@@ -81,7 +85,7 @@ void nats_settings_load(const struct json_value *section, const char *origin, st
         ignore_result(
             settings_decode(one, NULL, "", SETTINGS_IGNORE, arena, ret, NULL)); // defaults cannot fail
     }
-    if (json_type(section) == JSON_OBJECT)
+    if (section)
         settings_warn_unknown(nats_fields, section, origin, warn, ctx);
 }
 

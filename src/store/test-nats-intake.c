@@ -93,7 +93,7 @@ static void set_up(struct fixture *f, struct nats_intake_options options)
 
 static void tear_down(struct fixture *f)
 {
-    nats_intake_stop(&f->intake);
+    nats_intake_free(&f->intake);
     store_free(&f->store);
     arena_free(&f->arena);
 }
@@ -316,7 +316,9 @@ static void test_bad_lines_cost_themselves_only(void **state UNUSED)
 {
     struct fixture f;
     set_up(&f, (struct nats_intake_options){.workers = 1});
-    send_text(&f, 1, ACK, "load,hostname=h value=1 1700000000\nload,hostname=h value=x 1\nload,hostname=h value=2 1700000001");
+    send_text(
+        &f, 1, ACK,
+        "load,hostname=h value=1 1700000000\nload,hostname=h value=x 1\nload,hostname=h value=2 1700000001");
     struct nats_intake_stats stats = stats_when_idle(&f, 1);
     assert_int_equal(stats.messages_with_errors, 1);
     assert_int_equal(stats.acknowledged, 1); // again would not be better
@@ -392,7 +394,7 @@ static void check_full_queue_waits(struct nats_intake_options options, uint64_t 
     }
     atomic_store(&seen.closed_gate, false);
     pthread_join(thread, NULL);
-    nats_intake_stop(&f.intake);
+    nats_intake_stop(f.intake);
     assert_int_equal(seen.offered, 300); // none was dropped
     tear_down(&f);
 }
@@ -411,11 +413,12 @@ static void test_ms_47_stop_works_off_the_queue(void **state UNUSED)
     atomic_store(&seen.closed_gate, true);
     for (int i = 0; i < 3000; i++) {
         char line[64];
-        (void)snprintf(line, sizeof(line), "load,hostname=h%d value=%d %lld", i % 7, i, (long long)T + i % 500);
+        (void)snprintf(line, sizeof(line), "load,hostname=h%d value=%d %lld", i % 7, i,
+                       (long long)T + i % 500);
         send_text(&f, 0, NULL, line);
     }
     atomic_store(&seen.closed_gate, false);
-    nats_intake_stop(&f.intake);
+    nats_intake_stop(f.intake);
     assert_int_equal(seen.offered, 3000);
     assert_true(value_at(&f, "alex", "h3", T + 2999 % 500) == 2999);
     tear_down(&f);
@@ -437,7 +440,7 @@ static void test_absent_server_is_no_error(void **state UNUSED)
     nats_intake_stats(intake, &stats);
     assert_false(stats.connection.connected);
     assert_true(stats.connection.failed_connects >= 1);
-    nats_intake_stop(&intake);
+    nats_intake_free(&intake);
     assert_null(intake);
     tear_down(&f);
 }
