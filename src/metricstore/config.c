@@ -130,7 +130,7 @@ static const struct setting store_settings[] = {
     {.key = "nats-subscriptions",
      .type = SETTING_RAW,
      .offset = STORE(nats_subscriptions),
-     .help = "list of objects with subscribe-to and cluster-tag"},
+     .help = "subjects to read from NATS: a list of objects, see below"},
     {.key = "debug",
      .type = SETTING_OBJECT,
      .offset = STORE(debug),
@@ -166,22 +166,6 @@ static const struct setting cleanup_run_settings[] = {
     {0},
 };
 
-#define NATS(member) offsetof(struct config_nats, member)
-static const struct setting nats_settings[] = {
-    {.key = "address", .type = SETTING_STRING, .offset = NATS(address), .help = "URLs, separated by commas"},
-    {.key = "username", .type = SETTING_STRING, .offset = NATS(username), .help = "user name"},
-    {.key = "password",
-     .type = SETTING_STRING,
-     .offset = NATS(password),
-     .flags = SETTING_SECRET,
-     .help = "password"},
-    {.key = "creds-file-path",
-     .type = SETTING_STRING,
-     .offset = NATS(creds_file_path),
-     .help = "credentials file"},
-    {0},
-};
-
 struct config_metric {
     int64_t frequency;
     const char *aggregation;
@@ -198,22 +182,6 @@ static const struct setting metric_settings[] = {
      .type = SETTING_STRING,
      .offset = offsetof(struct config_metric, aggregation),
      .help = "sum, avg or null"},
-    {0},
-};
-
-struct config_subscription {
-    const char *subject, *cluster_tag;
-};
-static const struct setting subscription_settings[] = {
-    {.key = "subscribe-to",
-     .type = SETTING_STRING,
-     .offset = offsetof(struct config_subscription, subject),
-     .flags = SETTING_REQUIRED,
-     .help = "subject"},
-    {.key = "cluster-tag",
-     .type = SETTING_STRING,
-     .offset = offsetof(struct config_subscription, cluster_tag),
-     .help = "cluster of lines without that tag"},
     {0},
 };
 
@@ -277,14 +245,19 @@ static int require_object(const struct json_value *value, const char *name, cons
                         json_column(value), name, json_type_name(value));
 }
 
-static int decode(const struct loading *loading, const struct setting *fields, const struct json_value *value,
-                  const char *origin, void *ret, struct error *err)
+// Upstream prints this error elsewhere (2.2).
+static int mark_unknown_key(int rc, struct error *err)
 {
-    int rc = settings_decode(fields, value, origin, SETTINGS_STRICT, loading->config->arena, ret, err);
-
     if (rc < 0 && err && strstr(err->text, "json: unknown field"))
         return err->code = ERR_UNSUPPORTED;
     return rc;
+}
+
+static int decode(const struct loading *loading, const struct setting *fields, const struct json_value *value,
+                  const char *origin, void *ret, struct error *err)
+{
+    return mark_unknown_key(
+        settings_decode(fields, value, origin, SETTINGS_STRICT, loading->config->arena, ret, err), err);
 }
 
 static int find_section(const struct loading *loading, const char *name, const char *missing,
@@ -317,21 +290,19 @@ static int load_main(const struct loading *loading, struct error *err)
     return 0;
 }
 
-// Mistakes here are no reason to stop (2.2).
-static void load_nats(const struct loading *loading)
+static void warn_nats(void *ctx, const char *text)
+{
+    warn(ctx, "nats: %s", text);
+}
+
+static void load_nats(struct loading *loading)
 {
     struct config *config = loading->config;
-    struct error err = ERROR_INIT;
     const char *origin = NULL;
 
     const struct json_value *section = settings_section(config->file, "nats", &origin);
     config->has_nats = section != NULL;
-    if (section && settings_decode(nats_settings, section, origin, SETTINGS_STRICT, config->arena,
-                                   &config->nats, &err) < 0)
-        warn(loading, "nats: %s", err.text);
-    if (err.code != ERR_NONE || !section)
-        ignore_result(settings_decode(nats_settings, NULL, "", SETTINGS_IGNORE, config->arena, &config->nats,
-                                      NULL)); // defaults cannot fail
+    nats_settings_load(section, origin, config->arena, warn_nats, loading, &config->nats);
 }
 
 static int load_metric(const struct loading *loading, const char *origin, const struct json_value *value,
@@ -383,27 +354,13 @@ static int load_metrics(const struct loading *loading, struct error *err)
     return 0;
 }
 
-static int check_subscriptions(const struct loading *loading, const char *origin, struct error *err)
+static int load_subscriptions(const struct loading *loading, const char *origin, struct error *err)
 {
-    const struct json_value *list = loading->config->store.nats_subscriptions;
+    struct config_store *store = &loading->config->store;
 
-    if (!list)
-        return 0;
-    if (json_type(list) != JSON_ARRAY)
-        return error_set_at(err, ERR_INVALID, json_line(list), json_column(list),
-                            "%s:%d:%d: 'nats-subscriptions' must be an array, not %s", origin,
-                            json_line(list), json_column(list), json_type_name(list));
-    for (size_t i = 0; i < json_count(list); i++) {
-        struct config_subscription settings = {0};
-        int rc = require_object(json_at(list, i), "nats-subscriptions", origin, err);
-        if (rc == 0)
-            rc = refuse_nulls(json_at(list, i), origin, NULL, err);
-        if (rc == 0)
-            rc = decode(loading, subscription_settings, json_at(list, i), origin, &settings, err);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    return mark_unknown_key(nats_subscriptions_load(store->nats_subscriptions, origin, loading->config->arena,
+                                                    &store->subscriptions, &store->subscription_count, err),
+                            err);
 }
 
 static int check_checkpoint_interval(const struct loading *loading, struct error *err)
@@ -436,7 +393,7 @@ static int load_store(const struct loading *loading, struct error *err)
     if (rc == 0)
         rc = decode(loading, store_settings, section, origin, store, err);
     if (rc == 0)
-        rc = check_subscriptions(loading, origin, err);
+        rc = load_subscriptions(loading, origin, err);
     if (rc == 0)
         rc = check_checkpoint_interval(loading, err);
     if (rc < 0)
@@ -607,7 +564,7 @@ void config_print(const struct config *config, struct buf *out)
     buf_append_cstr(out, "\n  },\n  \"metric-store\": ");
     settings_print(store_settings, &config->store, 2, out);
     buf_append_cstr(out, ",\n  \"nats\": ");
-    settings_print(nats_settings, &config->nats, 2, out);
+    settings_print(nats_fields, &config->nats, 2, out);
     buf_append_cstr(out, "\n}\n");
 }
 
@@ -619,7 +576,8 @@ void config_document(struct buf *out)
     } sections[] = {{"main", main_settings},
                     {"metrics.<name>", metric_settings},
                     {"metric-store", store_settings},
-                    {"nats", nats_settings}};
+                    {"metric-store.nats-subscriptions[]", nats_subscription_fields},
+                    {"nats", nats_fields}};
     for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
         buf_printf(out, "## Section `%s`\n\n", sections[i].name);
         settings_document(sections[i].fields, "", out);

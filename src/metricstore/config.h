@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/settings.h"
+#include "store/nats-settings.h"
 #include "store/persist-settings.h"
 #include "store/store.h"
 
@@ -42,18 +43,16 @@ struct config_store {
     int64_t checkpoint_interval_ns; // from the text
     struct checkpoints_settings checkpoints;
     struct cleanup_settings cleanup;
-    const struct json_value *nats_subscriptions; // checked, without effect in this release
+    const struct json_value *nats_subscriptions;          // as given
+    const struct nats_intake_subscription *subscriptions; // of it
+    size_t subscription_count;
     struct config_debug debug;
-};
-
-struct config_nats { // checked, without effect in this release
-    const char *address, *username, *password, *creds_file_path;
 };
 
 struct config {
     struct config_main main;
     struct config_store store;
-    struct config_nats nats;
+    struct nats_settings nats;
     struct store_metric *metrics;
     size_t metric_count;
     bool has_nats;

@@ -9,7 +9,13 @@
 #include "metricstore/config.h"
 
 #define STORE_SECTION "\"metric-store\":{\"retention-in-memory\":\"48h\",\"memory-cap\":0}"
-#define METRICS       "\"metrics\":{\"m\":{\"frequency\":60,\"aggregation\":\"sum\"}}"
+#define SUBSCRIPTION(members)                                                                                \
+    "\"metric-store\":{\"retention-in-memory\":\"48h\",\"memory-cap\":0,\"nats-subscriptions\":[{" members   \
+    "}]}"
+#define JETSTREAM(stream, durable, deliver)                                                                  \
+    "\"subscribe-to\":\"m.>\",\"jetstream-stream\":\"" stream "\",\"jetstream-durable\":\"" durable          \
+    "\",\"jetstream-deliver\":\"" deliver "\""
+#define METRICS "\"metrics\":{\"m\":{\"frequency\":60,\"aggregation\":\"sum\"}}"
 
 #define OPEN "\"main\":{\"authentication\":\"off\"}"
 
@@ -60,6 +66,17 @@ static void test_refused(void **state)
         {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
          "\"nats-subscriptions\":{}}}",
          ERR_INVALID, "must be an array"},
+        {"{\"main\":{}," METRICS "," SUBSCRIPTION("\"subscribe-to\":\"a b\"") "}", ERR_INVALID,
+         "no NATS subject"},
+        {"{\"main\":{}," METRICS "," SUBSCRIPTION("\"subscribe-to\":\"a\",\"cluster-tag\":null") "}",
+         ERR_INVALID, "cluster-tag"},
+        {"{\"main\":{}," METRICS "," SUBSCRIPTION("\"subscribe-to\":\"a\",\"tag\":\"x\"") "}",
+         ERR_UNSUPPORTED, "json: unknown field \"tag\""},
+        {"{\"main\":{}," METRICS "," SUBSCRIPTION("\"subscribe-to\":\"a\",\"jetstream-stream\":\"S\"") "}",
+         ERR_INVALID, "need each other"},
+        {"{\"main\":{}," METRICS "," SUBSCRIPTION(JETSTREAM("S", "d.x", "all")) "}", ERR_INVALID, "d.x"},
+        {"{\"main\":{}," METRICS "," SUBSCRIPTION(JETSTREAM("S", "d", "last")) "}", ERR_INVALID,
+         "jetstream-deliver"},
         {"{\"main\":{}," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
          "\"cleanup\":{\"mode\":\"other\"}}}",
          ERR_INVALID, "mode"},
@@ -75,6 +92,34 @@ static void test_refused(void **state)
                      cases[i].part);
         config_free(&config);
     }
+}
+
+// A mistake costs its own key only (spec 2.2).
+static void test_nats(void **state)
+{
+    const char *text = "{\"main\":{}," METRICS "," SUBSCRIPTION(JETSTREAM(
+        "S", "d",
+        "new")) ",\"nats\":{\"address\":\"tls://h:1,h:2\",\"username\":5,\"password\":\"p\",\"unknown\":1,"
+                "\"nkey-seed-file\":\"f\",\"tls-ca-file\":\"ca\"}}";
+    struct warnings warnings = {0};
+    struct config *config = NULL;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    if (config_load_text(slice_from_cstr(text), remember_warning, &warnings, &config, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(warnings.count, 2);
+    assert_string_equal(config->nats.address, "tls://h:1,h:2");
+    assert_string_equal(config->nats.username, "");
+    assert_string_equal(config->nats.password, "p");
+    assert_string_equal(config->nats.nkey_seed_file, "f");
+    assert_string_equal(config->nats.tls_ca_file, "ca");
+    assert_int_equal(config->store.subscription_count, 1);
+    assert_string_equal(config->store.subscriptions[0].subject, "m.>");
+    assert_string_equal(config->store.subscriptions[0].stream, "S");
+    assert_string_equal(config->store.subscriptions[0].durable, "d");
+    assert_true(config->store.subscriptions[0].deliver_new);
+    config_free(&config);
 }
 
 // Non-positive intervals panic upstream.
@@ -115,6 +160,7 @@ static void test_accepted_with_warning(void **state)
          "must both be given"},
         {"{" OPEN "," METRICS "," STORE_SECTION ",\"nats\":{\"adress\":\"x\"}}", "adress"},
         {"{" OPEN "," METRICS "," STORE_SECTION ",\"nats\":{\"address\":5}}", "address"},
+        {"{" OPEN "," METRICS "," STORE_SECTION ",\"nats\":[]}", "must be an object"},
         {"{" OPEN "," METRICS ",\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":-1,"
          "\"checkpoint-interval\":\"soon\"}}",
          "using 12h"},
@@ -202,9 +248,8 @@ static void test_ms_50_ms_51_off_by_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_ms_06_intervals),
-        cmocka_unit_test(test_accepted_with_warning),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_nats),
+        cmocka_unit_test(test_ms_06_intervals), cmocka_unit_test(test_accepted_with_warning),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_ms_50_ms_51_off_by_name),
     };
