@@ -150,6 +150,7 @@ void about_handler(void *ctx, struct http_request *req, struct http_response *re
            stats.cleaned_files);
     persist_stats(about->persist, &disk);
     persist_metrics(&disk, &resp->body);
+    nats_intake_metrics(about->intake, &resp->body);
     store_api_metrics(about->api, &resp->body);
     buf_append_cstr(&resp->body, "# EOF\n");
     resp->status = 200;

@@ -8,6 +8,7 @@
 #include "metricstore/auth.h"
 #include "metricstore/keeper.h"
 #include "net/http-server.h"
+#include "store/nats-intake.h"
 #include "store/store-api.h"
 
 struct about {
@@ -16,6 +17,7 @@ struct about {
     const struct http_server *server;
     const struct keeper *keeper;
     struct persist *persist;
+    const struct nats_intake *intake; // NULL: no subscriptions
     struct wall_time started;
 };
 

@@ -18,6 +18,7 @@
 #include "metricstore/status.h"
 #include "net/http-client.h"
 #include "store/cleanup.h"
+#include "store/nats-settings.h"
 #include "store/persist.h"
 #include "store/store-api.h"
 
@@ -36,6 +37,7 @@ struct server {
     struct http_router *router;
     struct http_server *http;
     struct keeper *keeper;
+    struct nats_intake *intake; // NULL: no subscriptions
     struct about about;
     struct log_limit refused_limit;
     bool started; // everything was up
@@ -154,6 +156,31 @@ static void tell_status(void *ctx)
     status_notify(&stats, &disk, wall_seconds(clock_wall()));
 }
 
+static void on_nats_report(void *ctx, enum log_level level, const char *text)
+{
+    (void)ctx;
+    log_at(level, "%s", text);
+}
+
+static int start_intake(struct server *server, struct error *err)
+{
+    const struct config *config = server->config;
+    struct nats_intake_options options = {.connection =
+                                              nats_settings_connection(&config->nats, "cc-metric-store"),
+                                          .subscriptions = config->store.subscriptions,
+                                          .subscription_count = config->store.subscription_count,
+                                          .workers = config->store.num_workers};
+
+    if (options.subscription_count == 0)
+        return 0;
+    if (!*config->nats.address) { // as upstream
+        log_warn("NATS: no address is configured: the subscriptions are not used");
+        return 0;
+    }
+    options.connection.report = on_nats_report;
+    return nats_intake_start(server->store, &options, &server->intake, err);
+}
+
 static int start_keeper(struct server *server, struct error *err)
 {
     const struct config *config = server->config;
@@ -191,11 +218,14 @@ static int server_start(struct server *server, struct error *err)
         rc = open_checkpoints(server, err); // as the user that writes them from now on
     if (rc == 0)
         rc = start_keeper(server, err);
+    if (rc == 0)
+        rc = start_intake(server, err);
     if (rc < 0)
         return rc;
     server->about.server = server->http;
     server->about.keeper = server->keeper;
     server->about.persist = server->persist;
+    server->about.intake = server->intake;
     rc = http_server_open(server->http, err);
     server->started = rc == 0;
     return rc;
@@ -265,9 +295,11 @@ static void stop_persist(struct server *server)
 
 static void server_stop(struct server *server)
 {
+    nats_intake_stop(server->intake);
     if (server->http && !http_server_stop(&server->http, SHUTDOWN_TIMEOUT_MS))
         log_error("shutdown: requests that were still running after 30 s were cut");
     keeper_stop(&server->keeper);
+    nats_intake_free(&server->intake); // /metrics looked at it until here
     stop_persist(server);
     http_router_free(&server->router);
     store_api_free(&server->api);
