@@ -250,8 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),         cmocka_unit_test(test_nats),
         cmocka_unit_test(test_ms_06_intervals), cmocka_unit_test(test_accepted_with_warning),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_ms_50_ms_51_off_by_name),
+        cmocka_unit_test(test_values),          cmocka_unit_test(test_ms_50_ms_51_off_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

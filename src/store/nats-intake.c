@@ -164,7 +164,7 @@ void nats_intake_take(struct nats_intake *intake, size_t subscription, struct na
 struct group {
     struct item *items[GROUP_MESSAGES];
     size_t count, bytes;
-    uint64_t commit; // the largest of them
+    struct store_span span; // of all of them
 };
 
 // Waits for a message and takes what is there besides. False: closed and empty.
@@ -223,7 +223,7 @@ static void ingest(struct nats_intake *intake, struct group *group, struct item 
     struct store_write_result result = {.stored = 0};
     int rc = insist(intake, item, &result);
     item->taken = is_taken(rc);
-    group->commit = MAX(group->commit, result.commit);
+    store_span_join(&group->span, result.span);
     if (rc == ERR_INVALID) {
         count(&intake->messages_with_errors);
         report(intake, &intake->line_limit, LOG_LEVEL_ERROR, "NATS: subject=%.*s %s",
@@ -236,12 +236,12 @@ static void ingest(struct nats_intake *intake, struct group *group, struct item 
     }
 }
 
-static bool commit(struct nats_intake *intake, uint64_t number)
+static bool commit(struct nats_intake *intake, const struct store_span *span)
 {
     struct error err = ERROR_INIT;
-    if (number == 0)
+    if (span->begin == span->end)
         return true;
-    if (intake->options.commit(intake->store, number, &err) == 0) {
+    if (intake->options.commit(intake->store, span, &err) == 0) {
         count(&intake->commits);
         return true;
     }
@@ -275,7 +275,7 @@ static void *work(void *arg)
     while (take_group(worker, &group)) {
         for (size_t i = 0; i < group.count; i++)
             ingest(intake, &group, group.items[i]);
-        bool committed = commit(intake, group.commit);
+        bool committed = commit(intake, &group.span);
         for (size_t i = 0; i < group.count; i++)
             settle(intake, group.items[i], committed);
         give_room(intake, group.bytes);

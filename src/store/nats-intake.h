@@ -49,7 +49,7 @@ struct nats_intake_options {
     int64_t (*now_s)(void); // NULL: wall clock
     // For tests; NULL: store_ingest, store_commit.
     int (*ingest)(struct store *store, const struct store_write *write, struct store_write_result *ret);
-    int (*commit)(struct store *store, uint64_t commit, struct error *err);
+    int (*commit)(struct store *store, const struct store_span *span, struct error *err);
 };
 
 // Connects in the background, for ever; an absent server is no error. The store is borrowed until nats_intake_stop. ERR_INVALID:

@@ -52,14 +52,14 @@ static int test_ingest(struct store *store, const struct store_write *write, str
         return ERR_BUSY;
     }
     int rc = store_ingest(store, write, ret);
-    ret->commit = number;
+    ret->span = (struct store_span){.begin = number - 1, .end = number};
     return rc;
 }
 
-static int test_commit(struct store *store UNUSED, uint64_t commit, struct error *err)
+static int test_commit(struct store *store UNUSED, const struct store_span *span, struct error *err)
 {
     atomic_fetch_add(&seen.commits, 1);
-    atomic_store(&seen.last_commit, commit);
+    atomic_store(&seen.last_commit, span->end);
     if (atomic_load(&seen.fail_commits) > 0) {
         atomic_fetch_sub(&seen.fail_commits, 1);
         return error_set(err, ERR_NO_SPACE, "the disk is full");
