@@ -12,19 +12,10 @@ NEEDS_FILES = "needs snapshots/log/NATS, not part of this release"
 
 # Scenarios that look at files on disk, at the log or at NATS.
 LATER = {
-    "cleanup-archive", "cleanup-by-start", "cleanup-command-errors", "cleanup-delete", "cleanup-no-workers",
-    "load-bin", "load-corrupt", "load-json", "load-odd-entries", "load-window",
+    "cleanup-archive",
     "nats-absent", "nats-basic", "nats-configuration", "nats-log", "nats-no-timestamp", "nats-wildcards",
-    "restored-shift",
-    "snapshot-json-rounding", "snapshot-json-stop", "snapshot-late-data", "snapshot-nothing-new", "snapshot-periodic",
-    "snapshot-restart", "snapshot-wal-stop",
-    "wal-bytes", "wal-replay", "wal-stop-keeps-order", "wal-torn",
 }
-# Single steps of the same kind in scenarios that are run otherwise.
-LATER_STEPS = {
-    "process-signals": {6, 14},  # the snapshot of the stop, and its data after the next start
-    "write-path-names": {15},    # the log files below the checkpoint directory
-}
+LATER_STEPS = {}
 
 SCENARIOS = sorted(p.parent.name for p in recorded_store.FOLDER.glob("*/scenario.json"))
 

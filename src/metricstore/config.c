@@ -430,8 +430,8 @@ static int load_for_cleanup(const struct loading *loading, struct error *err)
     bool archive = slice_eq_cstr(mode, "archive");
     rc = settings_decode(cleanup_run_settings, section, origin, SETTINGS_IGNORE, loading->config->arena,
                          store, err);
-    if (rc < 0)
-        return rc;
+    if (rc < 0) // upstream's words where it is the duration
+        return strstr(err->text, "invalid duration") ? error_prefix(err, "parsing retention-in-memory") : rc;
     store->cleanup.mode = archive ? "archive" : "delete";
     if (archive && !*store->cleanup.directory)
         return error_set(err, ERR_INVALID, "metric-store: cleanup: mode 'archive' needs a 'directory'");

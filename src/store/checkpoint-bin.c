@@ -126,7 +126,10 @@ static int take_level(struct cursor *c, int depth, struct checkpoint_level *leve
 
 int checkpoint_check_checksum(struct slice bytes, size_t tree_end, bool *ret_has_checksum, struct error *err)
 {
-    struct cursor c = {.bytes = bytes, .at = tree_end};
+    struct cursor c = {.bytes = bytes, .at = tree_end}, last = {.bytes = bytes, .at = bytes.len - 8};
+    // A damaged count can end the tree early; then the checksum is where it always is, at the end of the file.
+    if (bytes.len >= tree_end + 8 && take(&last, 4) == CHECKSUM_MAGIC && bytes.len != tree_end + 8)
+        return corrupt(&c, "the tree ends before the checksum", err);
     if (left(&c) < 4 || take(&c, 4) != CHECKSUM_MAGIC) {
         *ret_has_checksum = false;
         return 0;

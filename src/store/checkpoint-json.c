@@ -43,6 +43,20 @@ static int take_container(const struct json_value *object, const char *key, enum
     return 0;
 }
 
+// We write the shortest digits that give the same float32 (MS-42); that float32 is meant then. Upstream writes one decimal, and a
+// number with more digits than a float32 has is taken as it stands, as upstream does.
+static double meant_value(double v)
+{
+    char text[NUMBER_TEXT_SIZE];
+    double shortest = NAN, tenths = v * 10;
+    if (!isfinite(v) || !isfinite((float)v) || (tenths == rint(tenths) && v != rint(v)))
+        return v;
+    size_t len = number_format_json_f32((float)v, text);
+    if (number_parse_json(slice_of(text, len), &shortest, NULL) == 0 && shortest == v)
+        return (double)(float)v;
+    return v;
+}
+
 static int take_values(const struct json_value *data, struct slice name, struct arena *arena,
                        struct checkpoint_values *values, struct error *err)
 {
@@ -57,7 +71,7 @@ static int take_values(const struct json_value *data, struct slice name, struct 
         enum json_type type = json_type(v);
         if (type != JSON_INT && type != JSON_REAL && type != JSON_NULL)
             return refuse(v, "a value that is no number", name, err);
-        numbers[i] = json_double(v, NAN);
+        numbers[i] = meant_value(json_double(v, NAN));
     }
     *values = (struct checkpoint_values){.count = count, .f64 = numbers};
     return 0;

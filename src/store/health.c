@@ -17,7 +17,8 @@ static enum store_metric_health check_group(const struct group *group, int64_t n
 {
     enum store_metric_health health = STORE_METRIC_MISSING;
     for (size_t m = 0; group && m < group->count; m++) {
-        if (series_is_empty(&group->members[m]))
+        struct segment newest;
+        if (!series_newest_segment(&group->members[m], &newest) || newest.len == 0)
             continue;
         if (!is_fresh(&group->members[m], group->metric->frequency_s, now_s))
             return STORE_METRIC_DEGRADED;

@@ -7,7 +7,7 @@ static int64_t newest_of(const struct group *group)
     int64_t step = group->metric->frequency_s;
     struct segment newest;
     for (uint32_t i = 0; i < group->count; i++) {
-        if (series_newest_segment(&group->members[i], &newest))
+        if (series_newest_segment(&group->members[i], &newest) && newest.len > 0)
             return newest.start + step / 2 + (int64_t)(newest.len - 1) * step;
     }
     return 0;

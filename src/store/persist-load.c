@@ -82,12 +82,14 @@ static void add_metric(struct persist *p, struct host *host, uint32_t level,
 {
     const struct metric *metric =
         store_find_metric(p->store, slice_from_cstr(host->cluster->name), from->name);
-    if (!metric || from->values.count == 0)
+    if (!metric)
         return;
     struct group *group = host_add_group(host, metric);
     struct series *series = host_add_series(host, group, level);
     struct series_env env = host_env(host, group);
-    if (from->frequency_s == metric->frequency_s)
+    if (from->values.count == 0)
+        series_add_hollow(series, from->start - metric->frequency_s / 2);
+    else if (from->frequency_s == metric->frequency_s)
         add_same_step(series, &env, from);
     else
         add_other_step(series, &env, from);
@@ -348,9 +350,10 @@ static void scan_host(struct persist *p, const char *cluster_path, const char *c
     int rc = persist_list(path, &list, &err);
     if (rc < 0) {
         persist_report(p, LOG_LEVEL_WARN, "not a host's directory, left alone: %s", err.text);
-    } else if (has_data(p, path, &list, window_from)) {
+    } else { // a level for an empty directory, too, as upstream's; the cleanup removes both (MS-49)
         struct host *host = store_add_host(p->store, slice_from_cstr(cluster), slice_from_cstr(name));
-        atomic_store_explicit(&host->files.unloaded, true, memory_order_release);
+        atomic_store_explicit(&host->files.unloaded, has_data(p, path, &list, window_from),
+                              memory_order_release);
         host_unref(host);
     }
     persist_list_release(&list);

@@ -447,9 +447,9 @@ int persist_open(struct store *store, const struct persist_options *options, str
     if (rc == 0)
         rc = open_log(p, err);
     if (rc == 0)
-        rc = persist_scan(p, err);
-    if (rc == 0)
         rc = persist_replay(p, err);
+    if (rc == 0)
+        rc = persist_scan(p, err);
     if (rc == 0) {
         store->wal = p->wal;
         note_log_size(p);

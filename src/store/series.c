@@ -292,6 +292,11 @@ static void merge_newest(struct series *s, const struct series_env *env)
 
 // ---- segments ---------------------------------------------------------------------------------------------
 
+static bool is_hollow(const struct series *s)
+{
+    return s->len == 0 && s->open_first == SERIES_HOLLOW;
+}
+
 static bool newest_is_separate(const struct series *s)
 {
     return s->len > 0 && (piece_count(s) == 0 || s->pieces->items[s->pieces->count - 1].start != s->start);
@@ -301,14 +306,15 @@ bool series_next_segment(const struct series *s, size_t *position, struct segmen
 {
     size_t first = *position, count = piece_count(s);
     if (first >= count) {
-        if (first > count || !newest_is_separate(s))
+        if (first > count || !(newest_is_separate(s) || is_hollow(s)))
             return false;
         *ret = (struct segment){.start = s->start,
                                 .len = s->len,
                                 .cap = SEGMENT_BINS,
                                 .first_piece = count,
                                 .end_piece = count,
-                                .has_open = true};
+                                .has_open = true,
+                                .restored = is_hollow(s)};
         *position = count + 1;
         return true;
     }
@@ -341,7 +347,7 @@ bool series_newest_segment(const struct series *s, struct segment *ret)
 
 bool series_is_empty(const struct series *s)
 {
-    return s->len == 0 && piece_count(s) == 0;
+    return s->len == 0 && piece_count(s) == 0 && !is_hollow(s);
 }
 
 // ---- late samples -----------------------------------------------------------------------------------------
@@ -464,6 +470,8 @@ static void append(struct series *s, const struct series_env *env, const struct 
 
 static void begin_segment(struct series *s, const struct series_env *env, int64_t start)
 {
+    if (is_hollow(s))
+        s->open_first = 0;
     seal_open(s, env);
     if (s->len > 0)
         merge_newest(s, env);
@@ -489,6 +497,8 @@ int64_t series_write(struct series *s, const struct series_env *env, int64_t ts,
 {
     int64_t f = env->frequency_s;
     struct segment newest;
+    if (UNLIKELY(is_hollow(s)))
+        s->open_first = 0;
     if (s->len == 0 && series_newest_segment(s, &newest) && ts < newest.start + (int64_t)newest.cap * f)
         return write_late(s, env, ts, value);
     int64_t bin = s->len == 0 ? SEGMENT_BINS : newest_bin(s, f, ts);
@@ -519,6 +529,14 @@ void series_add_restored(struct series *s, const struct series_env *env, int64_t
     piece_insert(s, env, piece_count(s), piece);
 }
 
+void series_add_hollow(struct series *s, int64_t start)
+{
+    if (!series_is_empty(s))
+        return;
+    s->start = start;
+    s->open_first = SERIES_HOLLOW;
+}
+
 void series_move(struct series *s, struct series *from)
 {
     ASSERT(series_is_empty(s) && !s->open);
@@ -537,7 +555,7 @@ void series_segment_values(const struct series *s, const struct segment *segment
         block_decode(block, 0, block->count, out + done);
         done += block->count;
     }
-    for (size_t i = 0; segment->has_open && i < open_count(s); i++)
+    for (size_t i = 0; segment->has_open && segment->len > 0 && i < open_count(s); i++)
         out[done + i] = s->open_wide ? ((const double *)s->open)[i]
                                      : narrow_value(((const int32_t *)s->open)[i], s->open_scale);
 }

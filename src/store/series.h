@@ -68,8 +68,11 @@ struct piece_list {
     struct piece items[]; // oldest first
 };
 
+// open_first of a series that was restored without any value, at 'start': it is there, but empty.
+#define SERIES_HOLLOW UINT16_MAX
+
 struct series {
-    int64_t start; // of the newest segment; meaningless while len is 0
+    int64_t start; // of the newest segment; meaningless while len is 0 (but see SERIES_HOLLOW)
     void *open;    // bins [open_first, len) of it
     uint16_t len;  // bins of the newest segment; 0: there is none with an open part
     uint16_t open_first;
@@ -105,6 +108,8 @@ void series_add_segment(struct series *s, const struct series_env *env, int64_t 
                         size_t count, size_t cap);
 // Takes over a block of a snapshot as segment, older than none that is there; the block is sound and not empty.
 void series_add_restored(struct series *s, const struct series_env *env, int64_t start, struct block *block);
+// A snapshot had no values for this series, which has none either: queries answer with an empty entry as upstream's.
+void series_add_hollow(struct series *s, int64_t start);
 // The content of 'from' becomes that of 's', which is empty; memory is accounted anew by the caller.
 void series_move(struct series *s, struct series *from);
 // Removes whole segments from the oldest on that end before 'to'; returns how many.

@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import struct
+import tempfile
 import threading
 import time
 import zlib
@@ -538,8 +539,21 @@ class Scenario:
         else:
             path.unlink(missing_ok=True)
 
+    def as_upstream_left_it(self):
+        """The folder with our log turned into the current.wal files that upstream's store would have: what the export tool makes of
+        a copy. Scenarios that look at a live current.wal apply to it."""
+        logs = list(self.cwd.rglob(".cc-log"))
+        if not logs:
+            return self.cwd
+        copy = pathlib.Path(self.cleanup.enter_context(tempfile.TemporaryDirectory())) / "copy"
+        shutil.copytree(self.cwd, copy)
+        for log in logs:
+            done = harness.run_program("cc-store-log", ["export", str(copy / log.parent.relative_to(self.cwd))])
+            expect(done.returncode == 0, f"cc-store-log: {done.stdout}{done.stderr}")
+        return copy
+
     def do_ls(self, step):
-        top = self.cwd / self.resolve(step["path"])
+        top = self.as_upstream_left_it() / self.resolve(step["path"])
         if not top.exists():
             return {"exists": False, "files": []}
         files = [str(p.relative_to(top)) + ("/" if p.is_dir() else "") for p in top.rglob("*")
@@ -547,7 +561,7 @@ class Scenario:
         return {"exists": True, "files": sorted(files)}
 
     def do_file(self, step):
-        found = sorted(self.cwd.glob(self.resolve(step["path"])))
+        found = sorted(self.as_upstream_left_it().glob(self.resolve(step["path"])))
         if len(found) != 1:
             return {"found": len(found)}
         if step["as"] not in store_files.KINDS:
