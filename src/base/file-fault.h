@@ -13,6 +13,7 @@
 
 struct io_fault;
 
+// A short write does half of it: of one byte nothing (EINTR), or all when it is sticky.
 enum io_fault_kind { IO_FAULT_NONE, IO_FAULT_ERRNO, IO_FAULT_SHORT_WRITE, IO_FAULT_CRASH };
 
 struct io_fault_plan {
