@@ -41,6 +41,7 @@ struct nats {
     bool intake_stopped; // under lock: they have
     bool ending;         // under lock: the manager is to end
     bool closed;         // under lock: the library gave the connection up
+    size_t subscribed;   // under lock: subscriptions of this connection that the server has
 
     struct log_limit connect_limit, error_limit, dropped_limit;
     _Atomic bool connected;
@@ -62,6 +63,9 @@ bool nats_is_closed(struct nats *nats);
 // Sleeps unless the subscriptions are to end.
 void nats_pause(struct nats *nats, int64_t ms);
 const char *nats_last_error(natsStatus status);
+
+// Called once by the thread of a subscription that is complete.
+void nats_note_subscribed(struct nats *nats, natsConnection *conn);
 
 // nats-subscription.c
 void nats_subscription_start(struct nats_subscription *sub, natsConnection *conn);

@@ -191,9 +191,10 @@ static void drain(struct nats_subscription *sub, natsSubscription *live)
     }
 }
 
-static void take_plain(struct nats_subscription *sub, natsSubscription *live)
+static void take_plain(struct nats_subscription *sub, natsConnection *conn, natsSubscription *live)
 {
     natsStatus s = NATS_OK;
+    nats_note_subscribed(sub->nats, conn);
     while (may_go_on(s) && !nats_is_stopping(sub->nats)) {
         natsMsg *msg = NULL;
         s = natsSubscription_NextMsg(&msg, live, POLL_MS);
@@ -342,9 +343,14 @@ static natsStatus pull(struct nats_subscription *sub, natsConnection *conn, nats
 static void take_jetstream(struct nats_subscription *sub, natsConnection *conn, natsSubscription *live,
                            const char *inbox)
 {
+    bool noted = false;
     while (!nats_is_stopping(sub->nats) && !nats_is_closed(sub->nats)) {
         natsStatus s = NATS_OK;
-        if (find_consumer(sub, conn))
+        bool found = find_consumer(sub, conn);
+        if (found && !noted)
+            nats_note_subscribed(sub->nats, conn);
+        noted |= found;
+        if (found)
             s = pull(sub, conn, live, inbox);
         if (s != NATS_OK && !nats_is_closed(sub->nats))
             complain(sub, "%s", nats_last_error(s));
@@ -379,7 +385,7 @@ static void *take(void *arg)
         if (is_jetstream(sub))
             take_jetstream(sub, run.conn, live, inbox);
         else
-            take_plain(sub, live);
+            take_plain(sub, run.conn, live);
         set_live(sub, NULL);
     } else if (!nats_is_closed(sub->nats)) {
         complain(sub, "cannot subscribe: %s", nats_last_error(s));

@@ -260,6 +260,29 @@ void nats_pause(struct nats *nats, int64_t ms)
     pthread_mutex_unlock(&nats->lock);
 }
 
+void nats_note_subscribed(struct nats *nats, natsConnection *conn)
+{
+    if (natsConnection_FlushTimeout(conn, FLUSH_MS) != NATS_OK)
+        return;
+    pthread_mutex_lock(&nats->lock);
+    nats->subscribed++;
+    pthread_cond_broadcast(&nats->changed);
+    pthread_mutex_unlock(&nats->lock);
+}
+
+bool nats_wait_subscribed(struct nats *nats, int64_t timeout_ms)
+{
+    int64_t end_ns = clock_mono().ns + timeout_ms * NS_PER_MS;
+    pthread_mutex_lock(&nats->lock);
+    for (int64_t left = timeout_ms;
+         nats->subscribed < nats->subscription_count && left > 0 && atomic_load(&nats->failed_connects) == 0;
+         left = (end_ns - clock_mono().ns) / NS_PER_MS)
+        wait_locked(nats, left);
+    bool all = nats->subscribed == nats->subscription_count;
+    pthread_mutex_unlock(&nats->lock);
+    return all;
+}
+
 static int open_connection(struct nats *nats, natsConnection **ret, struct error *err)
 {
     natsOptions *opts = NULL;
@@ -302,7 +325,10 @@ static bool connect_once(struct nats *nats, natsConnection **ret)
         report_connected(nats, *ret);
         return true;
     }
+    pthread_mutex_lock(&nats->lock);
     atomic_fetch_add(&nats->failed_connects, 1);
+    pthread_cond_broadcast(&nats->changed);
+    pthread_mutex_unlock(&nats->lock);
     if (log_limit_pass(&nats->connect_limit, 1, REPORT_EVERY_MS, &held))
         nats_report(nats, LOG_LEVEL_WARN, "NATS: cannot connect: %s; trying again for ever", err.text);
     return false;
@@ -348,6 +374,7 @@ static void close_connection(struct nats *nats, natsConnection *conn)
     while (!nats->closed)
         pthread_cond_wait(&nats->changed, &nats->lock);
     nats->closed = false; // for the next one
+    nats->subscribed = 0;
     pthread_mutex_unlock(&nats->lock);
 }
 
@@ -442,7 +469,8 @@ int nats_new(const struct nats_options *options, struct nats **ret_nats, struct 
     int rc = check_options(options, err);
     if (rc < 0)
         return rc;
-    natsStatus s = nats_Open(-1); // the first time; messages are handed to a thread of the library when they are freed
+    natsStatus s =
+        nats_Open(-1); // the first time; messages are handed to a thread of the library when they are freed
     if (s != NATS_OK)
         return error_set(err, ERR_INTERNAL, "%s", natsStatus_GetText(s));
     struct nats *nats = NEW(struct nats);

@@ -65,6 +65,9 @@ struct nats_subscription_options {
 int nats_subscribe(struct nats *nats, const struct nats_subscription_options *options, size_t *ret_index,
                    struct error *err) MUST_CHECK;
 int nats_start(struct nats *nats, struct error *err) MUST_CHECK;
+// Waits until the server has all subscriptions, or the first attempt to connect failed, or the time is over; for a program that wants to have
+// them when it says that it is ready. True: the server has them.
+bool nats_wait_subscribed(struct nats *nats, int64_t timeout_ms);
 // Ends the subscriptions: everything the server had sent before is still handed to the handlers, within some seconds. The connection stays,
 // for acknowledgements. Handlers must go on taking messages meanwhile.
 void nats_stop_intake(struct nats *nats);

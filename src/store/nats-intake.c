@@ -12,17 +12,18 @@
 #include "base/queue.h"
 #include "store/nats-intake-private.h"
 
-#define MAX_WORKERS    256
-#define GROUP_MESSAGES 256 // that are committed together
-#define GROUP_BYTES    (4 << 20)
-#define QUEUE_MESSAGES 8192
-#define QUEUE_BYTES    ((size_t)64 << 20)
-#define RETRY_MS       30000
-#define RETRY_MIN_MS   20
-#define RETRY_MAX_MS   1000
-#define FLUSH_MS       2000
-#define SEND_BACK_MS   5000 // how long the server waits with a message that we send back
-#define HOST_WITHIN    512  // bytes of the first line in which the host is looked for
+#define MAX_WORKERS      256
+#define GROUP_MESSAGES   256 // that are committed together
+#define GROUP_BYTES      (4 << 20)
+#define QUEUE_MESSAGES   8192
+#define QUEUE_BYTES      ((size_t)64 << 20)
+#define RETRY_MS         30000
+#define RETRY_MIN_MS     20
+#define RETRY_MAX_MS     1000
+#define FLUSH_MS         2000
+#define FIRST_ATTEMPT_MS 1000
+#define SEND_BACK_MS     5000 // how long the server waits with a message that we send back
+#define HOST_WITHIN      512  // bytes of the first line in which the host is looked for
 
 struct source { // a subscription
     struct nats_intake *intake;
@@ -421,10 +422,12 @@ int nats_intake_start(struct store *store, const struct nats_intake_options *opt
     int rc = nats_intake_new(store, options, &intake, err);
     if (rc == 0)
         rc = nats_start(intake->nats, err);
-    if (rc < 0)
+    if (rc < 0) {
         nats_intake_free(&intake);
-    else
-        *ret_intake = intake;
+        return rc;
+    }
+    (void)nats_wait_subscribed(intake->nats, FIRST_ATTEMPT_MS);
+    *ret_intake = intake;
     return rc;
 }
 

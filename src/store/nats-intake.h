@@ -52,7 +52,8 @@ struct nats_intake_options {
     int (*commit)(struct store *store, const struct store_span *span, struct error *err);
 };
 
-// Connects in the background, for ever; an absent server is no error. The store is borrowed until nats_intake_stop. ERR_INVALID:
+// Connects in the background, for ever; an absent server is no error. Waits a second at most for the first attempt, so that a program that
+// is ready has its subscriptions where the server is there. The store is borrowed until nats_intake_stop. ERR_INVALID:
 // options that cannot work. start, stop and free come from one thread; the rest from any.
 int nats_intake_start(struct store *store, const struct nats_intake_options *options,
                       struct nats_intake **ret_intake, struct error *err) MUST_CHECK;

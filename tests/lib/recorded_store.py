@@ -19,6 +19,7 @@ import zlib
 
 import ed25519
 import harness
+import nats_client
 import store_files
 from store_files import TIME, Mismatch, expect, quote_times
 
@@ -594,3 +595,23 @@ class Scenario:
 
     def do_backend_requests(self, step):
         return {"requests": self.backend.requests[:step["first"]]}
+
+    def do_nats_start(self, step):
+        if not hasattr(self, "nats"):
+            args = [self.resolve(a) for a in step.get("args", [])]
+            self.nats = nats_client.Server(self.cwd.parent, self.values["NATS"], args=args)
+            self.cleanup.callback(self.nats.kill)
+        self.nats.start()
+
+    def do_nats_stop(self, step):
+        self.nats.stop()
+
+    def do_nats_pub(self, step):
+        login = {"user": step.get("user"), "password": step.get("pass")}
+        if "seed" in step:
+            login = {"seed": bytes.fromhex(step["seed"]), "jwt": self.resolve(step["jwt"])}
+        with nats_client.Client(self.values["NATS"], **login) as client:
+            for message in step["messages"]:
+                client.publish(self.resolve(message["subject"]), self.resolve(message["text"]))
+            client.flush()
+        time.sleep(step.get("settle", 0.3))
