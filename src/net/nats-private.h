@@ -44,7 +44,7 @@ struct nats {
     size_t subscribed;   // under lock: subscriptions of this connection that the server has
 
     struct log_limit connect_limit, error_limit, dropped_limit;
-    _Atomic bool connected;
+    _Atomic bool connected, closing; // closing: by us
     _Atomic uint64_t connects, failed_connects, disconnects;
 };
 

@@ -148,6 +148,8 @@ static void on_disconnected(natsConnection *conn UNUSED, void *ctx)
 {
     struct nats *nats = ctx;
     atomic_store(&nats->connected, false);
+    if (atomic_load(&nats->closing))
+        return;
     atomic_fetch_add(&nats->disconnects, 1);
     nats_report(nats, LOG_LEVEL_WARN, "NATS: the connection is lost, connecting again");
 }
@@ -369,12 +371,14 @@ static void serve(struct nats *nats, natsConnection *conn)
 static void close_connection(struct nats *nats, natsConnection *conn)
 {
     set_connection(nats, NULL);
+    atomic_store(&nats->closing, true);
     natsConnection_Destroy(conn);
     pthread_mutex_lock(&nats->lock);
     while (!nats->closed)
         pthread_cond_wait(&nats->changed, &nats->lock);
     nats->closed = false; // for the next one
     nats->subscribed = 0;
+    atomic_store(&nats->closing, false);
     pthread_mutex_unlock(&nats->lock);
 }
 

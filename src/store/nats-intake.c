@@ -314,6 +314,12 @@ static void set_options(struct nats_intake *intake, const struct nats_intake_opt
         o->commit = store_commit;
 }
 
+static void free_source(struct source *source)
+{
+    mem_free(source->cluster_tag);
+    mem_free(source);
+}
+
 static int subscribe(struct nats_intake *intake, const struct nats_intake_subscription *s, struct error *err)
 {
     struct source *source = NEW(struct source);
@@ -327,10 +333,15 @@ static int subscribe(struct nats_intake *intake, const struct nats_intake_subscr
                                                 .ctx = source};
     *source =
         (struct source){.intake = intake, .cluster_tag = mem_strdup(s->cluster_tag ? s->cluster_tag : "")};
+    int rc = nats_subscribe(intake->nats, &options, &source->index, err);
+    if (rc < 0) {
+        free_source(source);
+        return error_prefix(err, "NATS");
+    }
     intake->sources = mem_grow_array(intake->sources, intake->source_count, intake->source_count + 1,
                                      sizeof(struct source *));
     intake->sources[intake->source_count++] = source;
-    return nats_subscribe(intake->nats, &options, &source->index, err);
+    return 0;
 }
 
 static bool same(const char *a, const char *b)
@@ -433,6 +444,7 @@ int nats_intake_start(struct store *store, const struct nats_intake_options *opt
 
 void nats_intake_stop(struct nats_intake *intake)
 {
+    struct nats_intake_stats stats;
     if (!intake || atomic_load(&intake->stopping))
         return;
     if (intake->nats)
@@ -442,9 +454,13 @@ void nats_intake_stop(struct nats_intake *intake)
         queue_close(intake->workers[i].queue);
     for (size_t i = 0; i < intake->worker_count; i++)
         pthread_join(intake->workers[i].thread, NULL);
-    if (intake->nats)
-        ignore_result(
-            nats_flush(intake->nats, FLUSH_MS, NULL)); // without a server there is nothing to wait for
+    if (!intake->nats)
+        return;
+    ignore_result(nats_flush(intake->nats, FLUSH_MS, NULL)); // without a server there is nothing to wait for
+    nats_intake_stats(intake, &stats);
+    report(intake, NULL, LOG_LEVEL_INFO, "NATS: stopped: messages=%llu dropped=%llu lost=%llu",
+           (unsigned long long)stats.messages, (unsigned long long)stats.dropped,
+           (unsigned long long)stats.lost);
 }
 
 void nats_intake_free(struct nats_intake **intake_ptr)
@@ -456,10 +472,8 @@ void nats_intake_free(struct nats_intake **intake_ptr)
     nats_free(&intake->nats);
     for (size_t i = 0; i < intake->worker_count; i++)
         queue_free(&intake->workers[i].queue);
-    for (size_t i = 0; i < intake->source_count; i++) {
-        mem_free(intake->sources[i]->cluster_tag);
-        mem_free(intake->sources[i]);
-    }
+    for (size_t i = 0; i < intake->source_count; i++)
+        free_source(intake->sources[i]);
     mem_free(intake->sources);
     mem_free(intake->workers);
     pthread_cond_destroy(&intake->room);
