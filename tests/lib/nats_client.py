@@ -65,6 +65,7 @@ class Client:
 
     def __init__(self, port, user=None, password=None, seed=None, nkey=None, jwt=None, tls=None, host="127.0.0.1"):
         self.sock = socket.create_connection((host, port), 10 * harness.SLOW)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.settimeout(10 * harness.SLOW)
         self.data, self.next_sid, self.messages = b"", 1, []
         info = json.loads(self.line()[len("INFO "):])
