@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import ed25519
-from harness import ROOT, Program, free_port, program, wait_until
+from harness import ROOT, Program, free_port, program, run_program, wait_until
 
 UNIT = ROOT / "packaging" / "systemd" / "cc-metric-store.service"
 FILTER = ROOT / "tests" / "lib" / "seccomp_exec.py"
@@ -104,3 +104,47 @@ def test_the_filter_kills_what_it_forbids(tmp_path):
     assert done.returncode == -signal.SIGSYS
     done = subprocess.run([sys.executable, str(FILTER), str(UNIT), sys.executable, "-c", "print(1)"], capture_output=True)
     assert (done.returncode, done.stdout) == (0, b"1\n")
+
+
+# ---- man pages
+
+def man_pages(folder):
+    """Paths of all pages; the ones that are made are made into the folder."""
+    made = folder / "cc-metric-store.conf.5"
+    subprocess.run([sys.executable, str(ROOT / "script" / "lib" / "man_keys.py"), str(made), str(MAN / f"{made.name}.in"),
+                    str(ROOT / "docs" / "configuration" / "cc-metric-store.md")], check=True)
+    return [made, *(p for p in MAN.iterdir() if p.suffix != ".in")]
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+def test_man_pages_are_sound(tmp_path):
+    pages = man_pages(tmp_path)
+    assert len(pages) >= 3
+    for page in pages:
+        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_man_page_has_every_flag():
+    done = run_program("cc-metric-store", ["-h"])
+    flags = set(re.findall(r"^\s+-([a-z-]+)", done.stdout + done.stderr, re.MULTILINE))
+    assert "check-config" in flags
+    described = set(re.findall(r"^\.It Fl (\S+)", (MAN / "cc-metric-store.8").read_text(), re.MULTILINE))
+    assert described == flags - {"h", "help"}
+
+
+def test_man_page_has_every_key(tmp_path):
+    """Of the program itself, not only of the page in docs/configuration from which it is made."""
+    text = man_pages(tmp_path)[0].read_text()
+    done = run_program("cc-metric-store", ["-document-config"])
+    for section in re.split(r"^## Section ", done.stdout, flags=re.MULTILINE)[1:]:
+        name, rows = section.split("\n", 1)
+        part = text.split(f".Ss Section {name.strip('`')}\n")[1].split(".El")[0]
+        keys = re.findall(r"^\| `([^`]+)`", rows, re.MULTILINE)
+        assert keys and re.findall(r"^\.It Ic (\S+) Pq", part, re.MULTILINE) == keys
+
+
+def test_man_page_names_every_endpoint():
+    text = (MAN / "cc-metric-store.8").read_text()
+    for path in ("/api/write", "/api/query", "/api/healthcheck", "/api/free", "/api/debug", "/metrics", "/swagger/"):
+        assert f".It Pa {path}\n" in text
