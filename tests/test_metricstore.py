@@ -601,6 +601,68 @@ def test_hangup_leaves_open_connections_alone(tmp_path):
             assert sock.recv(1000).startswith(b"HTTP/1.1 200")
 
 
+# ---- API explorer
+
+@pytest.fixture
+def explored(tmp_path):
+    """With a token needed, so that the explorer shows itself without one."""
+    port = free_port()
+    value = config(port, **{"jwt-public-key": ed25519.public_key_base64(bytes(32))})
+    with start(tmp_path, port, value, args=("-dev",)) as program:
+        yield program
+
+
+def test_explorer_pages(explored):
+    for path, kind in [("/swagger/", "text/html"), ("/swagger/index.html", "text/html"), ("/swagger/explorer.js", "text/javascript"),
+                       ("/swagger/explorer.css", "text/css"), ("/swagger/doc.json", "application/json")]:
+        answer = explored.get(path)
+        assert answer.status == 200 and answer.header("content-type").startswith(kind), path
+        assert "default-src 'none'" in answer.header("content-security-policy")
+        outside = re.findall(r"(?:https?:)?//[\w.-]+\.\w+|@import|\burl\(|\son\w+=|style=|<script>|innerHTML", answer.text)
+        assert not outside, (path, outside)
+        again = explored.get(path, headers={"If-None-Match": answer.header("etag")})
+        assert (again.status, again.body) == (304, b"")
+    assert explored.get("/swagger").header("location") == "/swagger/"
+    for path in ("/swagger/nothing", "/swagger/../swagger/x", "/swagger/%2e%2e/etc/passwd", "/swagger//index.html"):
+        assert explored.get(path).status in (307, 404), path
+    assert explored.get("/api/debug").status == 401
+
+
+def test_explorer_describes_the_program(explored):
+    """Every endpoint that the program counts, with exactly the methods that it takes."""
+    doc = explored.get("/swagger/doc.json").json
+    assert doc["openapi"].startswith("3.")
+    endpoints = set(re.findall(r'cc_store_requests_total\{endpoint="([^"]+)"', explored.get("/metrics").text))
+    assert len(endpoints) == 5 and set(doc["paths"]) == endpoints | {"/metrics"}
+    for path, operations in doc["paths"].items():
+        allowed = http_request(explored.port, "PUT", path).header("allow")
+        assert {m.upper() for m in operations} == {m.strip() for m in allowed.split(",")} - {"HEAD"}, path
+        for operation in operations.values():
+            needs_token = operation.get("security") != []
+            assert needs_token == path.startswith("/api/")
+            assert not needs_token or {"401", "403"} <= set(operation["responses"])
+    references = set(re.findall(r'"\$ref": ?"#/components/(\w+)/(\w+)"', explored.get("/swagger/doc.json").text))
+    assert references and all(name in doc["components"][kind] for kind, name in references)
+
+
+def test_explorer_examples_are_understood(explored):
+    """What stands in the forms is a request that the program takes."""
+    token = {"Authorization": f"Bearer {ed25519.token(bytes(32), {})}"}
+    for path, operations in explored.get("/swagger/doc.json").json["paths"].items():
+        for method, operation in operations.items():
+            query_string = "?to=1" if path == "/api/free" else ""
+            body = None
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                body = media["example"]
+            answer = http_request(explored.port, method.upper(), path + query_string, body=body, headers=token)
+            assert answer.status == 200, (path, answer.text)
+
+
+def test_no_explorer_without_dev(store):
+    assert store.get("/swagger/").status == 404
+    assert store.get("/swagger/doc.json").status == 404
+
+
 # ---- own metrics
 
 def test_metrics_page_is_strict_open_metrics(tmp_path):

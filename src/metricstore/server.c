@@ -13,6 +13,7 @@
 #include "metricstore/about.h"
 #include "metricstore/auth.h"
 #include "metricstore/config.h"
+#include "metricstore/explorer.h"
 #include "metricstore/keeper.h"
 #include "metricstore/options.h"
 #include "metricstore/status.h"
@@ -42,6 +43,7 @@ struct server {
     struct log_limit refused_limit;
     bool started; // everything was up
     int signal_fd;
+    bool dev; // serve the API explorer
 };
 
 static void on_refused(void *ctx, const char *endpoint, const char *peer, const char *text)
@@ -118,6 +120,8 @@ static void make_router(struct server *server)
     server->about.auth = server->auth;
     server->about.started = clock_wall();
     http_router_add(server->router, "GET", "/metrics", about_handler, &server->about);
+    if (server->dev)
+        explorer_mount(server->router);
 }
 
 static bool has_tls(const struct server *server)
@@ -310,9 +314,9 @@ static void server_stop(struct server *server)
     config_free(&server->config);
 }
 
-static int run(struct config *config)
+static int run(struct config *config, bool dev)
 {
-    struct server server = {.config = config, .signal_fd = -1};
+    struct server server = {.config = config, .signal_fd = -1, .dev = dev};
     struct error err = ERROR_INIT;
 
     log_info("starting: version=%s metrics=%zu memory_cap_gb=%lld", CC_VERSION, config->metric_count,
@@ -326,6 +330,11 @@ static int run(struct config *config)
     int rc = server_start(&server, &err);
     if (rc == 0) {
         log_info("serving: url=%s://%s", has_tls(&server) ? "https" : "http", config->main.addr);
+        if (dev)
+            log_warn("-dev: everyone who reaches %s may look at the API explorer at /swagger/; data still "
+                     "needs what the "
+                     "configuration says",
+                     config->main.addr);
         process_sd_notify("READY=1\nSTATUS=running");
         rc = serve(&server, &err);
         process_sd_notify("STOPPING=1\nSTATUS=Shutting down ...");
@@ -411,7 +420,7 @@ static int run_options(const struct metricstore_options *options)
     else if (options->check_config)
         code = check_config(options->config, &config->main);
     else
-        return run(config);
+        return run(config, options->dev);
     config_free(&config);
     return code;
 }
@@ -463,7 +472,5 @@ int metricstore_main(int argc, char **argv)
     log_init(options.loglevel, options.logdate);
     if (options.cleanup_checkpoints)
         return clean_up(options.config);
-    if (options.dev)
-        log_warn("-dev: this release serves no API explorer");
     return run_options(&options);
 }
