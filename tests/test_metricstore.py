@@ -119,7 +119,7 @@ def test_port_in_use(tmp_path, store):
     done = run_program("cc-metric-store", ["-config", "config.json"], cwd=folder)
     assert done.returncode == 1
     assert f"starting listener on '127.0.0.1:{store.port}'" in done.stderr
-    assert "address already in use" in done.stderr
+    assert "address already in use; stop the program that has the port, or change main.addr" in done.stderr
     assert "Graceful" not in done.stdout
 
 
@@ -304,6 +304,7 @@ def test_token_is_needed_and_times_are_checked(tmp_path):
             assert (answer.status, answer.text) == (status, text)
         assert program.get("/metrics").status == 200
         assert "authentication is OFF" not in program.stderr
+        assert "/api/write: refused: peer=127.0.0.1 Token is expired; give the sender a valid token" in program.stderr
 
 
 # ---- bad input

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "codec/json-writer.h"
 #include "net/jwt.h"
@@ -14,6 +15,7 @@ struct auth {
     bool require_scopes;
     int64_t (*now_s)(void);
     _Atomic uint64_t refused_tokens, refused_scopes;
+    struct log_limit token_limit, scope_limit;
 };
 
 // ---- rights --------------------------------------------------------------------------------------
@@ -104,6 +106,29 @@ void auth_free(struct auth **auth)
     *auth = NULL;
 }
 
+// The peer gets the reason as text, the log says where it came from.
+static void refuse_token(struct auth *auth, const struct http_request *req, struct http_response *resp,
+                         const char *why)
+{
+    http_set_text(resp, 401, "%s", why);
+    atomic_fetch_add_explicit(&auth->refused_tokens, 1, memory_order_relaxed);
+    log_limited(&auth->token_limit, LOG_LEVEL_WARN,
+                "%.*s: refused: peer=%s %s; give the sender a valid token", SLICE_FMT(req->path), req->peer,
+                why);
+}
+
+static void refuse_scope(struct auth *auth, const struct http_request *req, struct http_response *resp,
+                         enum right right)
+{
+    answer_forbidden(resp, right);
+    atomic_fetch_add_explicit(&auth->refused_scopes, 1, memory_order_relaxed);
+    log_limited(
+        &auth->scope_limit, LOG_LEVEL_WARN,
+        "%.*s: refused: peer=%s the token lacks the scope '%s'; give out one that has it, or turn off "
+        "main.require-scopes",
+        SLICE_FMT(req->path), req->peer, rights[right].scope);
+}
+
 static bool has_valid_token(struct auth *auth, struct http_request *req, struct http_response *resp,
                             struct jwt_claims *ret_claims)
 {
@@ -112,12 +137,12 @@ static bool has_valid_token(struct auth *auth, struct http_request *req, struct 
     struct error err = ERROR_INIT;
 
     if (!slice_starts_with(header, scheme) || header.len == scheme.len) {
-        http_set_text(resp, 401, "Use JWT Authentication");
+        refuse_token(auth, req, resp, "Use JWT Authentication");
         return false;
     }
     if (jwt_cache_verify(auth->cache, slice_skip(header, scheme.len), auth->now_s(), req->arena, ret_claims,
                          &err) < 0) {
-        http_set_text(resp, 401, "%s", err.text);
+        refuse_token(auth, req, resp, err.text);
         return false;
     }
     return true;
@@ -130,14 +155,11 @@ bool auth_guard(void *ctx, struct http_request *req, struct http_response *resp)
 
     if (!slice_starts_with(req->path, SLICE_LITERAL("/api/")))
         return true;
-    if (!has_valid_token(auth, req, resp, &claims)) {
-        atomic_fetch_add_explicit(&auth->refused_tokens, 1, memory_order_relaxed);
+    if (!has_valid_token(auth, req, resp, &claims))
         return false;
-    }
     enum right right = right_for(req->path);
     if (auth->require_scopes && !is_granted(&claims, right)) {
-        answer_forbidden(resp, right);
-        atomic_fetch_add_explicit(&auth->refused_scopes, 1, memory_order_relaxed);
+        refuse_scope(auth, req, resp, right);
         return false;
     }
     return true;

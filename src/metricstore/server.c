@@ -146,7 +146,7 @@ static int listen_on(struct server *server, struct error *err)
     if (rc < 0)
         return error_prefix(err, "starting listener on '%s'", settings->addr);
     rc = process_drop_privileges(settings->user, settings->group, err);
-    return rc < 0 ? error_prefix(err, "dropping privileges") : 0;
+    return rc < 0 ? error_prefix(err, "dropping privileges (main.user, main.group)") : 0;
 }
 
 static void tell_status(void *ctx)
@@ -301,7 +301,9 @@ static void server_stop(struct server *server)
 {
     nats_intake_stop(server->intake);
     if (server->http && !http_server_stop(&server->http, SHUTDOWN_TIMEOUT_MS))
-        log_error("shutdown: requests that were still running after 30 s were cut");
+        log_error("shutdown: requests that were still running after 30 s were cut; their senders got no "
+                  "answer and will "
+                  "send again");
     keeper_stop(&server->keeper);
     nats_intake_free(&server->intake); // /metrics looked at it until here
     stop_persist(server);
@@ -312,6 +314,25 @@ static void server_stop(struct server *server)
     if (server->signal_fd >= 0)
         close(server->signal_fd);
     config_free(&server->config);
+}
+
+// What to do about an error that the system words.
+static const char *advice_for(const char *text)
+{
+    static const char *const advices[][2] = {
+        {"address already in use", "; stop the program that has the port, or change main.addr"},
+        {"cannot assign requested address", "; main.addr must be an address of this machine"},
+        {"bind: permission denied",
+         "; ports below 1024 need root or CAP_NET_BIND_SERVICE, see the unit cc-metric-store.service"},
+        {"cannot become", "; start as root to change the user, or remove main.user and main.group"},
+        {"cannot set the supplementary groups",
+         "; start as root to change the user, or remove main.user and main.group"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(advices); i++)
+        if (strstr(text, advices[i][0]))
+            return advices[i][1];
+    return "";
 }
 
 static int run(struct config *config, bool dev)
@@ -341,7 +362,7 @@ static int run(struct config *config, bool dev)
     }
     server_stop(&server);
     if (rc < 0) {
-        log_error("%s", err.text);
+        log_error("%s%s", err.text, advice_for(err.text));
         return 1;
     }
     (void)puts("Graceful shutdown completed!");

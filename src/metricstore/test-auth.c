@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "metricstore/auth.h"
 #include "net/http-request-test.h"
@@ -179,5 +180,6 @@ int main(void)
         cmocka_unit_test(test_refusals_are_counted),
         cmocka_unit_test(test_ms_50_bad_keys),
     };
+    log_set_level(LOG_LEVEL_CRIT); // refusals are logged
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
