@@ -2,13 +2,15 @@
 #include "store/aggregate.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
 #include "store/bitpack.h"
 
 #define NARROW_GAP INT32_MIN
-#define PADDING    4 // values that vector stores may touch behind the last point
+#define PADDING    4      // values that vector stores may touch behind the last point
+#define LEVEL_MAX  0x1p62 // of the sum of all levels: far from an overflow
 
 // The sum at point i is the sum of steps[0 .. i] + codes[i], in units of 10^-scale.
 struct sums {
@@ -26,18 +28,6 @@ struct bounds {
     bool suited; // all runs are integers whose codes are known to be small
 };
 
-static void narrow_range(const struct series_run *run, int32_t *ret_min, int32_t *ret_max)
-{
-    const int32_t *m = run->values;
-    int32_t min = INT32_MAX, max = INT32_MIN + 1;
-    for (size_t i = 0; i < run->count; i++) {
-        min = m[i] == NARROW_GAP ? min : MIN(min, m[i]);
-        max = MAX(max, m[i]);
-    }
-    *ret_min = MIN(min, max);
-    *ret_max = max;
-}
-
 static bool is_integer_run(const struct series_run *run)
 {
     if (run->kind == RUN_BLOCK) // the range of DELTA is not known
@@ -53,14 +43,32 @@ static unsigned run_scale(const struct series_run *run)
 // Largest code of a run in units of 10^-scale.
 static double run_range(const struct series_run *run, unsigned scale)
 {
+    if (run->kind != RUN_BLOCK)
+        return 0;
+    double unit = block_power_of_ten(scale - run_scale(run));
+    return (double)run->block->range * (double)(UINT64_C(1) << run->block->shift) * unit;
+}
+
+static int64_t narrow_magnitude(const struct series_run *run)
+{
+    const int32_t *m = run->values;
+    int64_t largest = 0;
+    for (size_t i = 0; i < run->count; i++)
+        largest = MAX(largest, m[i] == NARROW_GAP ? 0 : llabs(m[i]));
+    return largest;
+}
+
+// Not below the largest magnitude of a run in the same units, codes not counted. The values of an open part are looked at
+// only where it matters.
+#define UNIT_SMALL 1e5
+static double run_level(const struct series_run *run, unsigned scale)
+{
     double unit = block_power_of_ten(scale - run_scale(run));
     if (run->kind == RUN_BLOCK)
-        return ldexp((double)run->block->range, run->block->shift) * unit;
+        return fabs((double)run->block->base) * unit;
     if (run->kind != RUN_NARROW)
         return 0;
-    int32_t min, max;
-    narrow_range(run, &min, &max);
-    return ((double)max - (double)min) * unit;
+    return (unit <= UNIT_SMALL ? 0x1p31 : (double)narrow_magnitude(run)) * unit;
 }
 
 // The blocks of many series lie all over memory: they are asked for some series ahead.
@@ -99,14 +107,17 @@ static struct bounds find_bounds(const struct series_plan *plans, size_t count)
             b.scale = MAX(b.scale, run_scale(&plans[k].runs[i]));
         }
     }
-    double total = 0;
+    double codes = 0, levels = 0;
     for (size_t k = 0; k < count && b.suited; k++) {
-        double largest = 0;
-        for (size_t i = 0; i < plans[k].run_count; i++)
-            largest = MAX(largest, run_range(&plans[k].runs[i], b.scale));
-        total += largest;
+        double code = 0, level = 0;
+        for (size_t i = 0; i < plans[k].run_count; i++) {
+            code = MAX(code, run_range(&plans[k].runs[i], b.scale));
+            level = MAX(level, run_level(&plans[k].runs[i], b.scale));
+        }
+        codes += code;
+        levels += level;
     }
-    b.suited = b.suited && total <= UINT32_MAX;
+    b.suited = b.suited && codes <= UINT32_MAX && levels <= LEVEL_MAX;
     return b;
 }
 
@@ -154,14 +165,18 @@ static void add_frame(struct sums *s, size_t at, const struct series_run *run, s
 static void add_runs(struct sums *s, size_t at, const struct block *b, int64_t unit)
 {
     const uint8_t *codes = b->payload + b->items * sizeof(uint16_t);
+    int64_t before = 0;
     for (size_t r = 0; r < b->items; r++) {
         uint16_t length;
         uint32_t code = 0;
         memcpy(&length, b->payload + r * sizeof(length), sizeof(length));
         memcpy(&code, codes + r * b->width, b->width);
-        add_level(s, at, length, (int64_t)code * unit);
+        int64_t level = (int64_t)code * unit;
+        s->steps[at] += level - before;
+        before = level;
         at += length;
     }
+    s->steps[at] -= before;
 }
 
 static void add_block(struct sums *s, size_t at, const struct series_run *run, size_t count)
@@ -180,18 +195,18 @@ static void add_block(struct sums *s, size_t at, const struct series_run *run, s
         add_frame(s, at, run, count, unit);
 }
 
+// Each value is a step from the one before: nothing need be known of their range.
 static void add_narrow(struct sums *s, size_t at, const struct series_run *run, size_t count)
 {
     const int32_t *m = run->values;
-    int64_t decimals = (int64_t)block_power_of_ten(s->scale - run->scale);
-    int32_t min, max;
-    narrow_range(run, &min, &max);
-    add_level(s, at, count, min * decimals);
+    int64_t decimals = (int64_t)block_power_of_ten(s->scale - run->scale), before = 0;
     for (size_t i = 0; i < count; i++) {
-        bool gap = m[i] == NARROW_GAP;
-        s->gaps[at + i] |= gap;
-        s->codes[at + i] += gap ? 0 : (uint32_t)(((int64_t)m[i] - min) * decimals);
+        int64_t level = m[i] == NARROW_GAP ? before : m[i] * decimals;
+        s->gaps[at + i] |= m[i] == NARROW_GAP;
+        s->steps[at + i] += level - before;
+        before = level;
     }
+    s->steps[at + count] -= before;
 }
 
 static void add_plan(struct sums *s, const struct series_plan *plan)
@@ -216,9 +231,14 @@ static void finish(const struct sums *s, double factor, double *out)
     int64_t level = 0;
     for (size_t i = 0; i < s->points; i++) {
         level += s->steps[i];
-        double sum = (double)(level + s->codes[i]) / p;
-        out[i] = s->gaps[i] ? NAN : sum * factor;
+        out[i] = (double)(level + s->codes[i]);
     }
+    for (size_t i = 0; i < s->points; i++) // apart, so that it is done in vectors
+        out[i] = out[i] / p * factor;
+    if (memchr(s->gaps, 1, s->points) == NULL)
+        return;
+    for (size_t i = 0; i < s->points; i++)
+        out[i] = s->gaps[i] ? NAN : out[i];
 }
 
 static bool sum_integers(const struct series_plan *plans, size_t count, size_t points, unsigned scale,

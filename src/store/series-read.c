@@ -7,7 +7,7 @@
 #include "store/series.h"
 
 #define TIME_LIMIT (INT64_C(1) << 60) // beyond any sample; keeps sums of times from overflowing
-#define RUNS_FIRST 4
+#define RUNS_FIRST 8
 
 struct walk {
     const struct series *series;
@@ -22,40 +22,45 @@ static size_t steps_until(int64_t from, int64_t until, int64_t f)
     return until <= from ? 0 : (size_t)(((uint64_t)(until - from) + (uint64_t)f - 1) / (uint64_t)f);
 }
 
-static void add_run(struct walk *w, struct series_run run)
+static void grow_runs(struct walk *w)
 {
     struct series_plan *plan = w->plan;
-    plan->count += run.count;
-    if (run.count == 0)
-        return;
-    if (plan->run_count == w->run_cap) {
-        size_t cap = w->run_cap ? w->run_cap * 2 : RUNS_FIRST;
-        struct series_run *grown = ARENA_ARRAY(w->arena, struct series_run, cap);
-        if (plan->run_count)
-            memcpy(grown, plan->runs, plan->run_count * sizeof(*grown));
-        plan->runs = grown;
-        w->run_cap = cap;
-    }
-    plan->runs[plan->run_count++] = run;
+    size_t cap = w->run_cap ? w->run_cap * 2 : RUNS_FIRST;
+    struct series_run *grown = ARENA_ARRAY(w->arena, struct series_run, cap);
+    if (plan->run_count)
+        memcpy(grown, plan->runs, plan->run_count * sizeof(*grown));
+    plan->runs = grown;
+    w->run_cap = cap;
+}
+
+// A run of 'count' values, more than none, to be filled in.
+static struct series_run *add_run(struct walk *w, enum run_kind kind, size_t count)
+{
+    struct series_plan *plan = w->plan;
+    if (plan->run_count == w->run_cap)
+        grow_runs(w);
+    struct series_run *run = &plan->runs[plan->run_count++];
+    run->kind = (uint8_t)kind;
+    run->count = count;
+    plan->count += count;
+    return run;
 }
 
 static void add_gap(struct walk *w, size_t count)
 {
-    add_run(w, (struct series_run){.kind = RUN_GAP, .count = count});
+    if (count > 0)
+        add_run(w, RUN_GAP, count);
 }
 
 static void add_open(struct walk *w, size_t index, size_t count)
 {
     const struct series *s = w->series;
-    struct series_run run = {
-        .kind = s->open_wide ? RUN_WIDE : RUN_NARROW, .scale = s->open_scale, .count = count};
-    if (count > 0) {
-        size_t item = s->open_wide ? sizeof(double) : sizeof(int32_t);
-        void *copy = arena_alloc(w->arena, count * item);
-        memcpy(copy, (const char *)s->open + index * item, count * item);
-        run.values = copy;
-    }
-    add_run(w, run);
+    size_t item = s->open_wide ? sizeof(double) : sizeof(int32_t);
+    void *copy = arena_alloc(w->arena, count * item);
+    memcpy(copy, (const char *)s->open + index * item, count * item);
+    struct series_run *run = add_run(w, s->open_wide ? RUN_WIDE : RUN_NARROW, count);
+    run->scale = s->open_scale;
+    run->values = copy;
 }
 
 // Bins [first, first + count) of a segment, all of which exist.
@@ -68,10 +73,10 @@ static void add_bins(struct walk *w, const struct segment *segment, size_t first
         if (first >= piece_end)
             continue;
         size_t n = MIN(end, piece_end) - first;
-        add_run(w, (struct series_run){.kind = RUN_BLOCK,
-                                       .block = piece->block,
-                                       .first = (uint16_t)(first - piece->first_bin),
-                                       .count = n});
+        __builtin_prefetch(piece->block); // read when all series are planned
+        struct series_run *run = add_run(w, RUN_BLOCK, n);
+        run->block = piece->block;
+        run->first = (uint16_t)(first - piece->first_bin);
         first += n;
     }
     if (first < end)

@@ -836,6 +836,33 @@ static void test_buffer_read_accumulation(void **state)
     fixture_free(f);
 }
 
+// Sums are made of integers in units of the finest value: large and fine values together must not overflow them.
+static void test_sum_of_large_and_fine_values(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new((struct store_options){0});
+    char text[128];
+    for (int i = 0; i < 600; i++) { // sealed and open values
+        snprintf(text, sizeof(text), "tick,hostname=h,type=core,type-id=0 value=9000000000000 %d\n",
+                 1700000000 + i);
+        put(f, text);
+        snprintf(text, sizeof(text), "tick,hostname=h,type=core,type-id=1 value=0.%09d %d\n",
+                 100000001 + i * 7919 % 1009, 1700000000 + i);
+        put(f, text);
+    }
+    expect(f, (struct ask){.metric = "tick", .from = 0, .to = 3, .no_stats = true},
+           "[9e+12 9e+12 9e+12] 0..3/1 0.00 0.00 0.00");
+    struct store_series *entries;
+    size_t count;
+    struct error err = ERROR_INIT;
+    struct ask all = {.metric = "tick", .from = T, .to = T + 512}; // sealed
+    assert_int_equal(run(f, &all, &entries, &count, &err), 0);
+    assert_int_equal(entries[0].count, 512);
+    for (int i = 0; i < 512; i++)
+        assert_true(entries[0].data[i] == 9e12 + (100000001 + i * 7919 % 1009) / 1e9);
+    fixture_free(f);
+}
+
 static void test_hosts_are_sorted(void **state)
 {
     (void)state;
@@ -910,6 +937,7 @@ int main(void)
         cmocka_unit_test(test_get_healthy_metrics),
         cmocka_unit_test(test_buffer_health_checks),
         cmocka_unit_test(test_buffer_read_accumulation),
+        cmocka_unit_test(test_sum_of_large_and_fine_values),
         cmocka_unit_test(test_hosts_are_sorted),
         cmocka_unit_test(test_bad_metrics_are_refused),
     };
