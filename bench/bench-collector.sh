@@ -85,8 +85,9 @@ JSON
   awk -v name="$name" -v ns=$((last - before)) -v wall=$(($(date +%s%N) - start)) -v cpus="$(nproc)" -v burst=$max \
     -v rss="$(awk '/^VmRSS/ { print $2 }' /proc/"$pid"/status)" 'BEGIN {
       share = ns / wall * 100
-      printf "collector.%s %.4f %% of one CPU (%.4f %% of %d), RSS %.2f MB, longest burst %.0f us\n", name, share,
-             share / cpus, cpus, rss / 1024, burst / 1000 }'
+      printf "collector-cpu-%s %.4f %% of one CPU, %.4f %% of %d\n", name, share, share / cpus, cpus
+      printf "collector-rss-%s %.2f MB\n", name, rss / 1024
+      printf "collector-burst-%s %.0f us\n", name, burst / 1000 }'
   kill "$pid"
   wait "$pid" 2>/dev/null || true
 }
@@ -94,9 +95,9 @@ JSON
 stdout='{"type": "stdout"}'
 http="{\"type\": \"http\", \"url\": \"http://127.0.0.1:$port/api/write/?cluster=bench\"}"
 make_machine "$work/big"
-run 1s.stdout 1s "$stdout"
-run 10s.stdout 10s "$stdout"
-run 1s.http 1s "$http"
-run 10s.http 10s "$http"
-run 1s.256-threads.stdout 1s "$stdout" -root "$work/big"
-run 1s.256-threads.http 1s "$http" -root "$work/big"
+run 1s-stdout 1s "$stdout"
+run 10s-stdout 10s "$stdout"
+run 1s-http 1s "$http"
+run 10s-http 10s "$http"
+run 1s-256-threads-stdout 1s "$stdout" -root "$work/big"
+run 1s-256-threads-http 1s "$http" -root "$work/big"

@@ -19,7 +19,7 @@ from benchlib import (DAY, MEMORY_ONLY, NODE_METRICS, THREAD_METRICS, TIDY_S, St
                       measure_fdatasync_ms, metrics_of, query_body, report_of, work_folder)
 
 # name, arguments of the generator, figures
-INGEST = ["cpu", "wall", "memory", "rss"]
+INGEST = ["cpu", "cpu-settled", "wall", "memory", "rss"]
 LOG = ["log", "log-records", "sync", "sync-max"]
 WORKLOADS = [
     ("w1", ["-preset", "w1"], [*INGEST, *LOG, "lost"]),
@@ -27,8 +27,9 @@ WORKLOADS = [
     ("small-batches", ["-preset", "small-batches"], [*INGEST, "log", "sync"]),
     ("fresh", ["-preset", "fresh"], [*INGEST, "log"]),
 ]
-UNITS = {"cpu": "M samples/server CPU s", "wall": "M samples/s", "memory": "B/sample RSS", "rss": "MB", "log": "B/sample",
-         "log-records": "samples/record", "sync": "ms", "sync-max": "ms", "lost": "samples"}
+UNITS = {"cpu": "M samples/server CPU s", "cpu-settled": "M samples/server CPU s", "wall": "M samples/s",
+         "memory": "B/sample RSS", "rss": "MB", "log": "B/sample", "log-records": "samples/record", "sync": "ms",
+         "sync-max": "ms", "lost": "samples"}
 NOT_IN_METRICS = {"sync": "not in /metrics", "sync-max": "not in /metrics"}
 # name, queries of one host; asked for all hosts of W1 over its 24 hours
 QUERIES = [
@@ -68,7 +69,7 @@ def ingest(server, args, to):
 def settle(server, samples):
     time.sleep(TIDY_S)
     rss = server.rss()
-    return {"rss": rss / 1e6, "memory": rss / samples}
+    return {"rss": rss / 1e6, "memory": rss / samples, "cpu-settled": samples / server.cpu_s() / 1e6}
 
 
 def measure_queries(server, wanted, to):
@@ -109,7 +110,7 @@ def print_workload(name, figures, runs, wanted):
         full = f"http-{key}-{name}"
         if key == "lost" or not wanted(full):
             continue
-        note = f"{middle['samples'] / 1e6:.1f} M samples" if key == "cpu" else ""
+        note = {"cpu": f"{middle['samples'] / 1e6:.1f} M samples", "cpu-settled": f"{TIDY_S} s of background work more"}.get(key, "")
         reason = NOT_IN_METRICS.get(key, MEMORY_ONLY) if "log" in middle else MEMORY_ONLY
         figure(full, middle.get(key), UNITS[key], note if key in middle else reason)
 

@@ -124,7 +124,7 @@ static const struct {
     const char *name;
     double (*run)(const struct batch *b);
 } cases[] = {{"predicted", run_predicted},
-             {"value and time only", run_value_only},
+             {"value-and-time-only", run_value_only},
              {"head", run_head},
              {"decoder", run_decoder},
              {"encoder", run_encoder}};
@@ -142,7 +142,7 @@ int main(void)
             double ns = (double)mono_diff_ns(clock_mono(), start) / (10 * LINES);
             best = ns < best ? ns : best;
         }
-        printf("%-22s %7.2f ns/line %7.1f M lines/s  (%.0f)\n", cases[c].name, best, 1e3 / best, sum);
+        printf("lineproto-%s %.2f ns/line, %.1f M lines/s (%.0f)\n", cases[c].name, best, 1e3 / best, sum);
     }
     return 0;
 }

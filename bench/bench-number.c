@@ -98,10 +98,10 @@ static size_t strtod3(const struct data *d, size_t i, char *out)
 static const struct {
     const char *name;
     size_t (*run)(const struct data *d, size_t i, char *out);
-} cases[] = {{"format fixed 3", fixed3},          {"format fixed 2", fixed2},
-             {"  snprintf %.3f", snprintf3},      {"format shortest", shortest},
-             {"format json float32", json_f32},   {"parse 3 decimals", parse3},
-             {"parse 17 digits", parse_shortest}, {"  strtod 3 decimals", strtod3}};
+} cases[] = {{"format-fixed-3", fixed3},          {"format-fixed-2", fixed2},
+             {"snprintf-fixed-3", snprintf3},     {"format-shortest", shortest},
+             {"format-json-float32", json_f32},   {"parse-3-decimals", parse3},
+             {"parse-17-digits", parse_shortest}, {"strtod-3-decimals", strtod3}};
 
 int main(void)
 {
@@ -117,7 +117,7 @@ int main(void)
             double ns = (double)mono_diff_ns(clock_mono(), start) / COUNT;
             best = ns < best ? ns : best;
         }
-        printf("%-22s %7.2f ns/value  (%zu)\n", cases[c].name, best, sum);
+        printf("number-%s %.2f ns/value (%zu)\n", cases[c].name, best, sum);
     }
     return 0;
 }

@@ -200,7 +200,7 @@ def ask_raw(sock, request):
             sys.exit("the server closed the connection")
         if total == 0:
             if not buffer.startswith(b"HTTP/1.1 200"):
-                sys.exit(bytes(view[:500]))
+                sys.exit(bytes(view[:min(got, 500)]))
             end = bytes(view[:got]).index(b"\r\n\r\n")
             found = re.search(rb"(?i)content-length: (\d+)", view[:end])
             length = end + 4 + int(found[1]) if found else None
