@@ -150,7 +150,7 @@ static int socket_error(struct error *err, const char *address, const char *call
                      "listen tcp %s: %s: %c%s", address, call, tolower((unsigned char)reason[0]), reason + 1);
 }
 
-static int listen_on(const struct listen_address *where, int *ret_fd, struct error *err)
+static int bind_to(const struct listen_address *where, int *ret_fd, struct error *err)
 {
     int on = 1, off = 0;
     int fd = socket(where->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -162,13 +162,8 @@ static int listen_on(const struct listen_address *where, int *ret_fd, struct err
     ignore_result(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0);
     if (where->addr.ss_family == AF_INET6)
         ignore_result(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0);
-    const char *failed = NULL;
-    if (bind(fd, (const struct sockaddr *)&where->addr, where->len) < 0)
-        failed = "bind";
-    else if (listen(fd, BACKLOG) < 0)
-        failed = "listen";
-    if (failed) {
-        int ret = socket_error(err, where->text, failed);
+    if (bind(fd, (const struct sockaddr *)&where->addr, where->len) < 0) {
+        int ret = socket_error(err, where->text, "bind");
 
         close(fd);
         return ret;
@@ -177,7 +172,7 @@ static int listen_on(const struct listen_address *where, int *ret_fd, struct err
     return 0;
 }
 
-static int listen_on_all(unsigned port, int *ret_fd, struct error *err)
+static int bind_to_all(unsigned port, int *ret_fd, struct error *err)
 {
     const struct in_addr any4 = {.s_addr = INADDR_ANY};
     struct listen_address where;
@@ -187,14 +182,14 @@ static int listen_on_all(unsigned port, int *ret_fd, struct error *err)
     int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0); // a kernel without IPv6?
     if (probe >= 0) {
         close(probe);
-        return listen_on(&where, ret_fd, err);
+        return bind_to(&where, ret_fd, err);
     }
     set_address(&where, &any4, AF_INET, port);
     snprintf(where.text, sizeof(where.text), ":%u", port);
-    return listen_on(&where, ret_fd, err);
+    return bind_to(&where, ret_fd, err);
 }
 
-int http_listen(const char *address, int *ret_fd, struct error *err)
+int http_bind(const char *address, int *ret_fd, struct error *err)
 {
     char *host = NULL, *port_text = NULL;
     struct listen_address where;
@@ -209,16 +204,21 @@ int http_listen(const char *address, int *ret_fd, struct error *err)
     if (ret < 0)
         goto out;
     if (is_wildcard(host)) {
-        ret = listen_on_all(port, ret_fd, err);
+        ret = bind_to_all(port, ret_fd, err);
         goto out;
     }
     ret = resolve(host, port, &where, err);
     if (ret == 0)
-        ret = listen_on(&where, ret_fd, err);
+        ret = bind_to(&where, ret_fd, err);
 out:
     mem_free(host);
     mem_free(port_text);
     return ret;
+}
+
+int http_listen(int fd, const char *address, struct error *err)
+{
+    return listen(fd, BACKLOG) < 0 ? socket_error(err, address, "listen") : 0;
 }
 
 unsigned http_socket_port(int fd)

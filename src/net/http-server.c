@@ -922,7 +922,7 @@ int http_server_start(const struct http_server_options *options, const struct ht
     copy_options(&server->options, options);
     server->router = router;
     server->listen_fd = -1;
-    int ret = http_listen(options->address, &server->listen_fd, err);
+    int ret = http_bind(options->address, &server->listen_fd, err);
     if (ret == 0) {
         server->port = http_socket_port(server->listen_fd);
         ret = engine_new(server, &server->engine, err);
@@ -940,7 +940,8 @@ int http_server_start(const struct http_server_options *options, const struct ht
 
 int http_server_open(struct http_server *server, struct error *err)
 {
-    return http_acceptor_start(server->listen_fd, &acceptor_ops, server, &server->acceptor, err);
+    int rc = http_listen(server->listen_fd, server->options.address, err);
+    return rc ? rc : http_acceptor_start(server->listen_fd, &acceptor_ops, server, &server->acceptor, err);
 }
 
 unsigned http_server_port(const struct http_server *server)

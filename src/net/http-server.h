@@ -139,7 +139,7 @@ struct http_server_options {
     // A connection without progress is closed; 0: 30. Progress must be real: a head takes twice that long at most, a body
     // twice that and a second for every 4 KiB that have arrived.
     int idle_timeout_s;
-    bool hold;     // bind only: connections wait in the backlog until http_server_open
+    bool hold;     // bind only: who connects is refused until http_server_open
     bool compress; // gzip text and JSON bodies above 1 KiB when the client asks for it (q=0 honoured)
     // Runs after every response, and after every truncated request; for access logs and latency histograms.
     // duration_ns: from the last byte of the request to the last byte of the answer. May be NULL.

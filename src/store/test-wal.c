@@ -744,9 +744,9 @@ static void test_a_failed_removal_is_tried_again(void **state)
     for (uint64_t i = 0; i < 60; i++)
         assert_int_equal(append_and_wait(wal, i, &err), 0);
     close_wal(&wal);
-    // The second removal is the second call after it was opened.
+    // Each removal is two calls, the second is that of the directory: the second removal is the third call after it was opened.
     struct io_fault *fault =
-        io_fault_new(&(struct io_fault_plan){.kind = IO_FAULT_ERRNO, .at_call = 4, .error_number = EACCES});
+        io_fault_new(&(struct io_fault_plan){.kind = IO_FAULT_ERRNO, .at_call = 5, .error_number = EACCES});
     struct io io = io_fault_io(fault);
     wal = open_wal(*state, &io, 300);
     assert_int_equal(io_fault_calls(fault), 2); // the parts of the directory's name
