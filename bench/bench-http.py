@@ -45,14 +45,14 @@ W1_HOSTS = host_names(64)
 
 def log_figures(page, samples):
     """From the counters of the log; nothing when the store has none."""
-    if "cc_store_log_written_bytes_total" not in page:
+    if "cc_wal_written_bytes_total" not in page:
         return {}
-    found = {"log": page["cc_store_log_written_bytes_total"] / samples,
-             "log-records": samples / max(page.get("cc_store_log_records_total", 0), 1)}
-    if page.get("cc_store_log_commits_total") and "cc_store_log_sync_seconds_total" in page:
-        found["sync"] = page["cc_store_log_sync_seconds_total"] / page["cc_store_log_commits_total"] * 1000
-    if "cc_store_log_sync_seconds_max" in page:
-        found["sync-max"] = page["cc_store_log_sync_seconds_max"] * 1000
+    found = {"log": page["cc_wal_written_bytes_total"] / samples,
+             "log-records": samples / max(page.get("cc_wal_records_total", 0), 1)}
+    if page.get("cc_wal_commits_total") and "cc_wal_commit_seconds_sum" in page:
+        found["sync"] = page["cc_wal_commit_seconds_sum"] / page["cc_wal_commits_total"] * 1000
+    if "cc_wal_longest_commit_seconds" in page:
+        found["sync-max"] = page["cc_wal_longest_commit_seconds"] * 1000
     return found
 
 

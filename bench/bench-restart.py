@@ -130,8 +130,8 @@ class Restart:
 
 def wait_until_loaded(server, snapshots):
     """Until no host is left to read, or, where the store does not say that, until each was asked for."""
-    while "cc_store_unloaded_hosts" in server.page():
-        if server.page()["cc_store_unloaded_hosts"] == 0:
+    while "cc_snapshot_unloaded_hosts" in server.page():
+        if server.page()["cc_snapshot_unloaded_hosts"] == 0:
             return time.perf_counter()
         time.sleep(0.02)
     with socket.create_connection(("127.0.0.1", server.port)) as sock:
@@ -247,7 +247,7 @@ def measure_full_log(options):
                f"{snapshot_bytes(folder) / GB:.2f} GB of snapshots")
         figure("restart-first-answer-log", times["answer"], "s", f"{times['wrong']} wrong answers before", digits=3)
         figure("restart-first-write-log", times["write"], "s", digits=3)
-        replay = page.get("cc_store_log_replay_seconds")
+        replay = page.get("cc_wal_replay_seconds")
         figure("restart-replay", replay, "s", "not in /metrics" if replay is None else "", digits=3)
         figure("restart-lost-log", max(0, acknowledged - there), "samples", f"{acknowledged} acknowledged, {there} there")
 

@@ -290,7 +290,7 @@ class Store(Process):
         return {m[1]: float(m[2]) for m in re.finditer(r"^([^#\s]\S*) (\S+)$", body.decode(), re.MULTILINE)}
 
     def is_durable(self):
-        return "cc_store_log_records_total" in self.page()
+        return "cc_wal_records_total" in self.page()
 
     def accounted(self):
         return sum(value for name, value in self.page().items() if name.startswith("cc_store_memory_bytes{"))
