@@ -107,8 +107,7 @@ def test_second_signal_changes_nothing(store):
     assert store.wait() == 0
 
 
-def test_memory_only_is_said_at_the_start(store):
-    assert "this release keeps data in memory only" in store.stderr
+def test_no_authentication_is_said_at_the_start(store):
     assert "authentication is OFF" in store.stderr
 
 
@@ -132,7 +131,7 @@ def test_port_in_use(tmp_path, store):
     (["-h"], 0, "-check-config"),
     (["-config", "missing.json"], 1, "main configuration must be present"),
     (["-config", "."], 1, "directory"),
-    (["-cleanup-checkpoints"], 1, "keeps data in memory only"),
+    (["-cleanup-checkpoints"], 1, "main configuration must be present"),
 ])
 def test_wrong_command_line(tmp_path, args, code, text):
     done = run_program("cc-metric-store", args, cwd=tmp_path)
@@ -275,7 +274,7 @@ def test_ms_50_scopes_are_required_on_request(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can change the user")
 def test_ms_02_user_and_group_are_dropped_to(tmp_path):
     port = free_port()
-    tmp_path.chmod(0o755)
+    tmp_path.chmod(0o777)  # checkpoints are written by that user
     with start(tmp_path, port, config(port, user="nobody", group="nogroup")) as program:
         nobody = subprocess.run(["id", "-u", "nobody"], capture_output=True, text=True).stdout.strip()
 
@@ -677,7 +676,7 @@ def test_metrics_page_is_strict_open_metrics(tmp_path):
         text = program.get("/metrics").text
     families = {f.name: f for f in openmetrics.text_string_to_metric_families(text)}
     assert all(f.documentation for f in families.values()), [n for n, f in families.items() if not f.documentation]
-    assert {f.type for f in families.values()} == {"counter", "gauge", "histogram", "info"}
+    assert {f.type for f in families.values()} == {"counter", "gauge", "histogram", "info", "summary"}
     refused = {s.labels["reason"]: s.value for s in families["cc_auth_refused"].samples}
     assert refused == {"token": 1, "scope": 0}
     for name in ("cc_log_suppressed_lines", "cc_http_slow_requests", "cc_http_busy_refusals", "cc_store_dropped_lines",

@@ -29,7 +29,7 @@ class Store(harness.Program):
         folder.mkdir(exist_ok=True)
         port = port or harness.free_port()
         (folder / "config.json").write_text(json.dumps({
-            "main": {"addr": f"127.0.0.1:{port}"},
+            "main": {"addr": f"127.0.0.1:{port}", "authentication": "off"},
             "metrics": {"load": {"frequency": 1, "aggregation": "sum"}},
             "metric-store": {"retention-in-memory": "876000h", "memory-cap": 0, "num-workers": workers,
                              "checkpoints": {"directory": "./cp"}, "nats-subscriptions": subscriptions},

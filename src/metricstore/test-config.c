@@ -97,7 +97,7 @@ static void test_refused(void **state)
 // A mistake costs its own key only (spec 2.2).
 static void test_nats(void **state)
 {
-    const char *text = "{\"main\":{}," METRICS "," SUBSCRIPTION(JETSTREAM(
+    const char *text = "{" OPEN "," METRICS "," SUBSCRIPTION(JETSTREAM(
         "S", "d",
         "new")) ",\"nats\":{\"address\":\"tls://h:1,h:2\",\"username\":5,\"password\":\"p\",\"unknown\":1,"
                 "\"nkey-seed-file\":\"f\",\"tls-ca-file\":\"ca\"}}";
