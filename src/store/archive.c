@@ -46,7 +46,7 @@ struct archive {
     bool committed;
 };
 
-struct archive *archive_new(const struct archive_options *options)
+struct archive *store_archive_new(const struct archive_options *options)
 {
     struct archive *a = NEW(struct archive);
     a->options = *options;
@@ -68,7 +68,7 @@ static void remove_parts(struct archive *a)
         io->ops->unlink(io->ctx, a->parts[i].named ? a->parts[i].path : a->parts[i].tmp_path);
 }
 
-void archive_free(struct archive **archive)
+void store_archive_free(struct archive **archive)
 {
     struct archive *a = *archive;
     if (!a)
@@ -88,12 +88,12 @@ void archive_free(struct archive **archive)
     *archive = NULL;
 }
 
-uint64_t archive_row_count(const struct archive *archive)
+uint64_t store_archive_row_count(const struct archive *archive)
 {
     return archive->rows;
 }
 
-uint64_t archive_file_bytes(const struct archive *archive)
+uint64_t store_archive_file_bytes(const struct archive *archive)
 {
     return archive->bytes;
 }
@@ -242,7 +242,7 @@ static int end_group(struct archive *a, struct error *err)
     return rc;
 }
 
-int archive_add(struct archive *a, const char *host, struct archive_rows *rows, bool host_ends,
+int store_archive_add(struct archive *a, const char *host, struct archive_rows *rows, bool host_ends,
                 struct error *err)
 {
     struct archive_batch batch;
@@ -283,7 +283,7 @@ static int sync_directories(struct archive *a, struct error *err)
     return a->made_root ? sync_parent(a, err) : 0;
 }
 
-int archive_commit(struct archive *a, struct error *err)
+int store_archive_commit(struct archive *a, struct error *err)
 {
     const struct io *io = a->options.io;
     int rc = a->writer ? end_part(a, err) : 0;
@@ -296,6 +296,6 @@ int archive_commit(struct archive *a, struct error *err)
     }
     if (rc == 0 && a->part_count > 0)
         rc = sync_directories(a, err);
-    a->committed = rc == 0; // otherwise archive_free removes them all
+    a->committed = rc == 0; // otherwise store_archive_free removes them all
     return rc;
 }

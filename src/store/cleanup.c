@@ -317,7 +317,7 @@ static void intake_clear(struct intake *in)
 static int intake_flush(struct intake *in, const struct host *host, bool host_ends, struct error *err)
 {
     archive_rows_sort(in->rows);
-    int rc = archive_add(in->archive, host->name, in->rows, host_ends, err);
+    int rc = store_archive_add(in->archive, host->name, in->rows, host_ends, err);
     intake_clear(in);
     return rc;
 }
@@ -364,7 +364,7 @@ static int write_archive(struct run *run, const char *cluster, struct host *host
                                       .host_count = count,
                                       .io = run->io};
     struct intake in = {
-        .archive = archive_new(&options), .rows = archive_rows_new(), .arena = arena_new(MAX_ARENA_BYTES)};
+        .archive = store_archive_new(&options), .rows = archive_rows_new(), .arena = arena_new(MAX_ARENA_BYTES)};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         if (!begin_host(run, cluster, &hosts[i]))
@@ -373,16 +373,16 @@ static int write_archive(struct run *run, const char *cluster, struct host *host
         end_host(run, cluster, &hosts[i], false);
     }
     if (rc == 0)
-        rc = archive_commit(in.archive, err);
+        rc = store_archive_commit(in.archive, err);
     if (rc == 0) {
-        run->result.rows += archive_row_count(in.archive);
-        run->result.bytes += archive_file_bytes(in.archive);
+        run->result.rows += store_archive_row_count(in.archive);
+        run->result.bytes += store_archive_file_bytes(in.archive);
     }
     intake_clear(&in);
     mem_free(in.files);
     arena_free(&in.arena);
     archive_rows_free(&in.rows);
-    archive_free(&in.archive);
+    store_archive_free(&in.archive);
     return rc;
 }
 

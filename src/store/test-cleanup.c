@@ -522,7 +522,7 @@ static void add_host(struct archive *archive, const char *name)
     struct archive_rows *rows = archive_rows_new();
     assert_int_equal(archive_rows_add(rows, &checkpoint, NULL), 0);
     archive_rows_sort(rows);
-    assert_int_equal(archive_add(archive, name, rows, true, NULL), 0);
+    assert_int_equal(store_archive_add(archive, name, rows, true, NULL), 0);
     archive_rows_free(&rows);
 }
 
@@ -544,12 +544,12 @@ static void test_large_archives(void **state)
                                           .host_count = cases[i].host_count,
                                           .max_row_groups = cases[i].max_row_groups,
                                           .max_file_bytes = cases[i].max_file_bytes};
-        struct archive *archive = archive_new(&options);
+        struct archive *archive = store_archive_new(&options);
         for (int host = 0; host < 5; host++)
             add_host(archive, (const char *[]){"a", "b", "c", "d", "e"}[host]);
-        assert_int_equal(archive_commit(archive, NULL), 0);
-        assert_int_equal(archive_row_count(archive), 10);
-        archive_free(&archive);
+        assert_int_equal(store_archive_commit(archive, NULL), 0);
+        assert_int_equal(store_archive_row_count(archive), 10);
+        store_archive_free(&archive);
         char *path = file_join(f->archive, "c");
         char **names = NULL;
         size_t count = 0;
@@ -568,11 +568,11 @@ static void test_without_commit_nothing_remains(void **state)
     struct fixture *f = fixture_new(true);
     struct archive_options options = {
         .directory = f->archive, .cluster = "c", .cutoff_s = 7, .io = &io_system, .max_row_groups = 1};
-    struct archive *archive = archive_new(&options);
+    struct archive *archive = store_archive_new(&options);
     add_host(archive, "a");
     add_host(archive, "b");
     assert_true(exists(f->archive, "c/7.parquet.tmp"));
-    archive_free(&archive);
+    store_archive_free(&archive);
     char *path = file_join(f->archive, "c");
     assert_int_equal(rmdir(path), 0); // empty
     mem_free(path);
