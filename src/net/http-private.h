@@ -36,6 +36,7 @@ bool http_is_compressible(const char *content_type);
 // ---- sockets ----------------------------------------------------------------------------------------------
 // Bound, listening and non-blocking; errors as Go words them.
 int http_bind(const char *address, int *ret_fd, struct error *err) MUST_CHECK;
+int http_listen(int fd, const char *address, struct error *err) MUST_CHECK; // address: for the message
 unsigned http_socket_port(int fd);
 // "192.0.2.7", "2001:db8::1"; an IPv4 address that came through an IPv6 socket is written as IPv4. "" for
 // others.

@@ -243,7 +243,7 @@ static int end_group(struct archive *a, struct error *err)
 }
 
 int store_archive_add(struct archive *a, const char *host, struct archive_rows *rows, bool host_ends,
-                struct error *err)
+                      struct error *err)
 {
     struct archive_batch batch;
     bool any = false;

@@ -39,7 +39,7 @@ void store_archive_free(struct archive **archive);
 // Takes all sorted rows. host_ends: none of this host follow; hosts come in ascending order. After an error only store_archive_free is
 // of use.
 int store_archive_add(struct archive *archive, const char *host, struct archive_rows *rows, bool host_ends,
-                struct error *err) MUST_CHECK;
+                      struct error *err) MUST_CHECK;
 // On an error no file remains.
 int store_archive_commit(struct archive *archive, struct error *err) MUST_CHECK;
 uint64_t store_archive_row_count(const struct archive *archive);

@@ -363,8 +363,9 @@ static int write_archive(struct run *run, const char *cluster, struct host *host
                                       .cutoff_s = run->options->cutoff_s,
                                       .host_count = count,
                                       .io = run->io};
-    struct intake in = {
-        .archive = store_archive_new(&options), .rows = archive_rows_new(), .arena = arena_new(MAX_ARENA_BYTES)};
+    struct intake in = {.archive = store_archive_new(&options),
+                        .rows = archive_rows_new(),
+                        .arena = arena_new(MAX_ARENA_BYTES)};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         if (!begin_host(run, cluster, &hosts[i]))

@@ -95,11 +95,11 @@ struct host {
     struct reclaim reclaim;
     struct series_memory memory;
     // log and snapshots, used when the store has a log
-    uint32_t wal_number;  // of the host in the log; 0: none yet
-    uint32_t wal_series;  // numbers given to its series so far
-    uint64_t wal_epoch;   // of the log, in which all numbered series are defined
-    uint64_t dirty_epoch; // of the log, in which the first record since the last snapshot stands; 0: none
-    int64_t dirty_from;   // oldest slot written since the last snapshot; INT64_MAX: none
+    uint32_t wal_number;   // of the host in the log; 0: none yet
+    uint32_t wal_series;   // numbers given to its series so far
+    uint64_t wal_epoch;    // of the log, in which all numbered series are defined
+    uint64_t dirty_epoch;  // of the log, in which the first record since the last snapshot stands; 0: none
+    int64_t dirty_from;    // oldest slot written since the last snapshot; INT64_MAX: none
     bool snapshot_running; // what it writes is no longer in dirty_from
     struct host_files files;
 };
