@@ -36,6 +36,7 @@ class Store(harness.Program):
             "nats": nats or {}}))
         super().__init__("cc-metric-store", ["-config", "config.json", "-loglevel", "info"], cwd=folder, port=port)
         self.wait_ready()
+        self.get("/metrics")  # connections wait until all is there, subscriptions too: an answer tells
 
     def values(self, host="h", cluster="c", start=T, count=1000):
         """Time -> value of what is there."""
