@@ -12,6 +12,7 @@ import pytest
 import harness
 import nats_client
 import nkeys
+import test_backend
 from harness import wait_until
 from nats_client import Client, Server
 
@@ -618,6 +619,32 @@ def test_two_stores_by_sub_cluster_beside_one_with_all(tmp_path, stream):
     finally:
         for store in stores.values():
             store.kill()
+
+
+# ---- the store within cc-backend -----------------------------------------------------------------------------------
+
+
+def test_backend_takes_messages_too(tmp_path, stream):
+    server, client = stream
+    port, now = harness.free_port(), int(time.time()) // 60 * 60 - 600
+    test_backend.write_site(tmp_path, port, nats={"address": url(server)}, **{"metric-store": {
+        "retention-in-memory": "48h", "memory-cap": 1, "num-workers": 2,
+        "nats-subscriptions": plain(**{"cluster-tag": "alpha"}) + durable("backend", **{"cluster-tag": "alpha"})}})
+    client.publish_to_stream("metrics.c", f"cpu_load,hostname=a01 value=1 {now}")  # before it is there
+    with test_backend.demo(tmp_path, port, "-loglevel", "info") as backend:
+        client.publish("m", f"cpu_load,hostname=a01 value=2 {now + 60}")
+        client.flush()
+
+        def values():
+            answer = backend.get("/api/query", body={"cluster": "alpha", "from": now, "to": now + 120, "queries": [
+                {"metric": "cpu_load", "host": "a01"}]}).json
+            return [series["data"] for series in answer["results"][0]]
+        wait_until(lambda: values() == [[1.0, 2.0]], 20, "the values")
+        assert "cc_nats_messages_total 2" in backend.get("/metrics").text
+        assert "has no effect" not in backend.stderr
+        assert backend.stop() == 0
+        assert "NATS: stopped: messages=2 dropped=0 lost=0" in backend.stderr
+    assert client.consumer("METRICS", "backend")["num_ack_pending"] == 0
 
 
 # ---- with the log of the store: what is acknowledged survives a crash ---------------------------------------------------

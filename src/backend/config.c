@@ -212,7 +212,7 @@ static const struct setting store_fields[] = {
     {.key = "num-workers",
      .type = SETTING_INT,
      .offset = STORE(num_workers),
-     .help = "accepted for compatibility"},
+     .help = "worker threads of the NATS intake, 0: by CPUs"},
     {.key = "checkpoints",
      .type = SETTING_RAW,
      .offset = STORE(checkpoints),
@@ -226,7 +226,7 @@ static const struct setting store_fields[] = {
     {.key = "nats-subscriptions",
      .type = SETTING_RAW,
      .offset = STORE(nats_subscriptions),
-     .help = "[{subscribe-to, cluster-tag}]"},
+     .help = "subjects to read from NATS: a list of objects, see below"},
     {.key = "debug", .type = SETTING_RAW, .offset = STORE(debug), .help = "accepted for compatibility"},
     {0}};
 
@@ -362,9 +362,16 @@ int config_load_archive(struct config *c, struct error *err)
     return settings_decode(archive_fields, section, origin, SETTINGS_IGNORE, c->arena, &c->archive, err);
 }
 
+// config_warn_unused says what is wrong with the section nats.
+static void say_nothing(void *ctx UNUSED, const char *text UNUSED)
+{
+}
+
 int config_load_store(struct config *c, struct error *err)
 {
     const char *origin = NULL;
+    const struct json_value *nats = settings_section(c->file, "nats", &origin);
+    nats_settings_load(nats, origin, c->arena, say_nothing, NULL, &c->nats);
     const struct json_value *section = settings_section(c->file, "metric-store", &origin);
     c->store.present = section != NULL;
     if (!section)
@@ -376,7 +383,8 @@ int config_load_store(struct config *c, struct error *err)
         return error_set(err, ERR_INVALID, "metric-store: retention-in-memory must be above 0");
     if (c->store.memory_cap_gb < 0 || c->store.memory_cap_gb > (1 << 20))
         return error_set(err, ERR_INVALID, "metric-store: memory-cap must be between 0 and 1048576");
-    return 0;
+    return nats_subscriptions_load(c->store.nats_subscriptions, origin, c->arena, &c->store.subscriptions,
+                                   &c->store.subscription_count, err);
 }
 
 void config_free(struct config **config)
@@ -398,6 +406,7 @@ static const struct {
                 {"auth", auth_fields, offsetof(struct config, auth)},
                 {"archive", archive_fields, offsetof(struct config, archive)},
                 {"metric-store", store_fields, offsetof(struct config, store)},
+                {"nats", nats_fields, offsetof(struct config, nats)},
                 {"cron", cron_fields, offsetof(struct config, cron)}};
 
 void config_print(const struct config *c, struct buf *out)
@@ -418,4 +427,6 @@ void config_document(struct buf *out)
         settings_document(sections[i].fields, "", out);
         buf_append_cstr(out, "\n");
     }
+    buf_append_cstr(out, "## Section `metric-store.nats-subscriptions[]`\n\n");
+    settings_document(nats_subscription_fields, "", out);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The configuration of cc-backend (spec backend.md 1.8): sections main, auth, archive, metric-store and cron,
+// The configuration of cc-backend (spec backend.md 1.8): sections main, auth, archive, metric-store, nats and cron,
 // each one table in config.c. Loaded once at start; immutable afterwards; texts live as long as the struct.
 #ifndef BACKEND_CONFIG_H
 #define BACKEND_CONFIG_H
@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/settings.h"
+#include "store/nats-settings.h"
 
 struct config_main {
     const char *addr, *user, *group, *db, *static_files, *https_cert_file, *https_key_file, *redirect_http_to;
@@ -46,6 +47,8 @@ struct config_store {
     bool present;
     int64_t retention_ns, memory_cap_gb, num_workers, checkpoint_interval_ns;
     const struct json_value *checkpoints, *cleanup, *nats_subscriptions, *debug;
+    const struct nats_intake_subscription *subscriptions; // of nats_subscriptions
+    size_t subscription_count;
 };
 
 struct config_cron {
@@ -59,6 +62,7 @@ struct config {
     struct config_auth auth;
     struct config_archive archive;
     struct config_store store;
+    struct nats_settings nats;
     struct config_cron cron;
 };
 

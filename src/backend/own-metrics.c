@@ -66,6 +66,7 @@ static void get_metrics(void *ctx, struct http_request *req UNUSED, const struct
     const struct own_metrics *own = ctx;
     put_http(&resp->body, atomic_load_explicit(&own->server, memory_order_acquire));
     put_jobs(&resp->body, own->jobs);
+    nats_intake_metrics(own->intake, &resp->body);
     store_api_metrics(own->store_api, &resp->body);
     buf_append_cstr(&resp->body, "# EOF\n");
     http_set_header(resp, "Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -7,11 +7,13 @@
 
 #include "backend/jobs.h"
 #include "backend/rest.h"
+#include "store/nats-intake.h"
 #include "store/store-api.h"
 
 struct own_metrics {
     const struct jobs *jobs;
     const struct store_api *store_api;
+    const struct nats_intake *intake;   // NULL: none
     struct http_server *_Atomic server; // set once it runs, when requests may come already; NULL before
 };
 

@@ -27,6 +27,7 @@ struct server {
     const struct server_options *o;
     struct store *store;
     struct store_api *store_api;
+    struct nats_intake *intake; // NULL: no subscriptions
     struct job_writer *writer;
     struct archiver *archiver;
     struct workers *workers;
@@ -90,6 +91,28 @@ static int open_store(struct server *s, struct error *err)
     return rc;
 }
 
+static void log_nats(void *ctx UNUSED, enum log_level level, const char *text)
+{
+    log_at(level, "%s", text);
+}
+
+static int start_intake(struct server *s, struct error *err)
+{
+    const struct config *c = s->o->config;
+    struct nats_intake_options options = {.connection = nats_settings_connection(&c->nats, "cc-backend"),
+                                          .subscriptions = c->store.subscriptions,
+                                          .subscription_count = c->store.subscription_count,
+                                          .workers = c->store.num_workers};
+    if (options.subscription_count == 0)
+        return 0;
+    if (!c->nats.address[0]) {
+        log_warn("NATS: no address is configured: the subscriptions are not used");
+        return 0;
+    }
+    options.connection.report = log_nats;
+    return nats_intake_start(s->store, &options, &s->intake, err);
+}
+
 static void log_refused(void *ctx UNUSED, const char *endpoint, const char *peer, const char *text)
 {
     log_debug("%s from %s: %s", endpoint, peer, text);
@@ -145,7 +168,7 @@ static void mount(struct server *s)
         (struct ui_api){.jobs = &s->jobs, .demo = s->o->demo, .authentication = !auth_disabled(s->o->auth)};
     struct store_api_options api = {.now_s = wall_now_s, .mount_query = true, .on_refused = log_refused};
     s->store_api = store_api_new(s->store, &api);
-    s->own_metrics = (struct own_metrics){.jobs = &s->jobs, .store_api = s->store_api};
+    s->own_metrics = (struct own_metrics){.jobs = &s->jobs, .store_api = s->store_api, .intake = s->intake};
     rest_add(s->rest, rest_jobs_routes, &s->rest_jobs);
     rest_add(s->rest, rest_clusters_routes, &s->rest_clusters);
     rest_add(s->rest, ui_api_routes, &s->ui_api);
@@ -210,6 +233,8 @@ static int start(struct server *s, struct error *err)
         rc = open_store(s, err);
     if (rc == 0)
         rc = open_jobs(s, err);
+    if (rc == 0)
+        rc = start_intake(s, err);
     if (rc)
         return rc;
     mount(s);
@@ -234,6 +259,7 @@ static int wait_for_end(struct server *s, struct error *err)
 static void stop(struct server *s)
 {
     process_sd_notify("STOPPING=1\nSTATUS=Shutting down ...");
+    nats_intake_stop(s->intake);
     if (s->redirect)
         http_server_stop(&s->redirect, 0);
     if (s->http && !http_server_stop(&s->http, HTTP_STOP_MS))
@@ -245,6 +271,7 @@ static void stop(struct server *s)
     http_router_free(&s->router);
     http_router_free(&s->redirect_router);
     store_api_free(&s->store_api);
+    nats_intake_free(&s->intake);
     store_free(&s->store);
     if (s->signal_fd >= 0)
         close(s->signal_fd);

@@ -133,12 +133,16 @@ static void test_unused_keys_are_named(void **state)
         {"{\"main\":{\"db-config\":{\"soft-heap-limit-mb\":1,\"cache-size-mb\":1}}}",
          "configuration: 'main.db-config.soft-heap-limit-mb' has no effect in this release\n"},
         {"{\"main\":{},\"archive\":{\"kind\":\"file\",\"path\":\"x\",\"retention\":{\"policy\":\"none\"}},"
-         "\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,\"num-workers\":4}}",
+         "\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,\"debug\":{\"gops\":true}}}",
          "configuration: 'archive.retention' has no effect in this release\n"
-         "configuration: 'metric-store.num-workers' has no effect in this release\n"},
+         "configuration: 'metric-store.debug' has no effect in this release\n"},
         {"{\"main\":{},\"nats\":{\"address\":\"x\"},\"ui\":{}}",
          "configuration: section 'nats' has no effect in this release\n"
          "configuration: section 'ui' has no effect in this release\n"},
+        {"{\"main\":{},\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+         "\"nats-subscriptions\":[{\"subscribe-to\":\"m\"}]},\"nats\":{\"address\":\"x\",\"username\":\"u\"}"
+         "}",
+         ""},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -150,6 +154,21 @@ static void test_unused_keys_are_named(void **state)
         buf_release(&out);
         config_free(&c);
     }
+}
+
+static void test_nats(void **state)
+{
+    (void)state;
+    struct config *c =
+        must_load("{\"main\":{},\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+                  "\"nats-subscriptions\":[{\"subscribe-to\":\"m.>\",\"cluster-tag\":\"alex\"}]},"
+                  "\"nats\":{\"address\":\"nats://h\",\"username\":5}}");
+    assert_string_equal(c->nats.address, "nats://h");
+    assert_string_equal(c->nats.username, "");
+    assert_int_equal(c->store.subscription_count, 1);
+    assert_string_equal(c->store.subscriptions[0].subject, "m.>");
+    assert_string_equal(c->store.subscriptions[0].cluster_tag, "alex");
+    config_free(&c);
 }
 
 static void test_print_is_a_configuration(void **state)
@@ -178,6 +197,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_refused_store),
                                        cmocka_unit_test(test_unused_keys_are_named),
+                                       cmocka_unit_test(test_nats),
                                        cmocka_unit_test(test_print_is_a_configuration)};
     return TEST_MAIN(argc, argv, tests);
 }
