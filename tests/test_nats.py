@@ -556,6 +556,22 @@ def test_lines_without_time_get_that_of_the_stream(tmp_path, stream):
         assert len(found) == 1 and before <= min(found) <= after and list(found.values()) == [5.0]
 
 
+def test_stream_with_the_permissions_of_the_manual(tmp_path):
+    """Those that docs/nats.md names, and no others."""
+    text = (harness.ROOT / "docs" / "nats.md").read_text()
+    listed = re.search(r"subscribe `(.*?)`; publish (.*?)\.\n", text, re.S)
+    allowed = re.findall(r"`(.*?)`", listed.group(2))
+    config = (f'authorization {{ users: [ {{ user: "store", password: "p", permissions: {{ subscribe: "{listed.group(1)}", '
+              f'publish: {json.dumps(allowed)} }} }}, {{ user: "admin", password: "p" }} ] }}')
+    with Server(tmp_path, config=config, jetstream=True) as server, Client(server.port, user="admin", password="p") as client:
+        client.add_stream("METRICS", ["metrics.>"])
+        publish(client, range(5))
+        with Store(tmp_path, durable(), {"address": url(server), "username": "store", "password": "p"}) as store:
+            store.wait_values(expected(range(5)))
+            wait_done(client)
+            assert "Permissions Violation" not in store.stderr
+
+
 # ---- several stores -------------------------------------------------------------------------------------------------
 
 
