@@ -42,6 +42,7 @@ struct wal_output {
     uint64_t epoch;
     char *path;
     size_t good_len;   // up to the last commit that succeeded
+    bool listed;       // as one of the segments: something was committed
     bool dirty;        // not synced (WAL_SYNC_INTERVAL)
     int64_t synced_ns; // the last time
     uint64_t previous; // epoch of the segment before the next one

@@ -15,6 +15,7 @@
 #include "store/wal-segment.h"
 
 #define SEGMENT_BYTES     ((size_t)16 << 20)
+#define SEGMENT_MAX_BYTES ((size_t)1 << 30) // with a record more a reader still takes it
 #define PENDING_MAX_BYTES ((size_t)64 << 20)
 #define KEPT_BYTES        ((size_t)8 << 20) // an empty buffer larger than this is given back
 #define SYNC_INTERVAL_MS  1000
@@ -121,23 +122,23 @@ static int begin_output(struct wal *wal, uint64_t epoch, struct error *err)
     out->path = path;
     out->epoch = epoch;
     out->good_len = 0;
+    out->listed = false;
     out->synced_ns = clock_mono().ns;
     int rc = write_header(wal, err);
     if (rc < 0)
         return rc;
     out->good_len = WAL_SEGMENT_HEADER_BYTES;
-    out->previous = epoch;
-    list_file(wal, epoch, WAL_SEGMENT_HEADER_BYTES);
     return 0;
 }
 
-// After a failure: cuts off what was not committed, as far as the disk lets us. What cannot be cut does no harm, see wal.h.
+// After a failure: cuts off what was not committed, as far as the disk lets us; a full disk is not littered with segments that hold
+// nothing. What cannot be cut does no harm, see wal.h.
 static void give_up_output(struct wal *wal)
 {
     struct wal_output *out = &wal->out;
     if (out->fd < 0)
         return;
-    if (out->good_len == 0)
+    if (!out->listed)
         wal->io.ops->unlink(wal->io.ctx, out->path);
     else if (wal->io.ops->ftruncate(wal->io.ctx, out->fd, (off_t)out->good_len) == 0)
         wal->io.ops->fdatasync(wal->io.ctx, out->fd);
@@ -160,6 +161,10 @@ static int commit_chunk(struct wal *wal, uint64_t epoch, struct slice bytes, str
         return rc;
     out->good_len += bytes.len;
     out->dirty = wal->sync == WAL_SYNC_INTERVAL;
+    if (!out->listed)
+        list_file(wal, epoch, WAL_SEGMENT_HEADER_BYTES); // its records are added when they are published
+    out->listed = true;
+    out->previous = epoch;
     return 0;
 }
 
@@ -334,17 +339,34 @@ static void *commit_thread(void *arg)
 
 // ---- opening and closing ----------------------------------------------------------------------------------
 
-// mkdir -p with the names on disk, so that no segment hangs in the air after a power failure.
-static int make_directory(const struct io *io, const char *path, struct error *err)
+static bool is_directory(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static char *parent_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    if (file_exists(path))
-        return io_make_dirs(io, path, DIRECTORY_MODE, err); // complains when it is none
-    char *parent = !slash ? mem_strdup(".") : mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
-    int rc = file_exists(parent) ? 0 : make_directory(io, parent, err);
-    if (rc == 0)
-        rc = io_make_dirs(io, path, DIRECTORY_MODE, err);
-    if (rc == 0 && io->ops->fsync_dir(io->ctx, parent) != 0)
+    if (!slash)
+        return mem_strdup(".");
+    return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+// mkdir -p with the names on disk, so that no segment hangs in the air after a power failure. The last name is synced also when it
+// is there: who made it may have died before that. We may lack the right to for a folder that somebody else made.
+static int make_directory(const struct io *io, const char *path, struct error *err)
+{
+    bool found = is_directory(path);
+    int rc = 0;
+    if (!found && file_exists(path))
+        return error_set(err, ERR_EXISTS, "'%s' is there but no directory", path);
+    char *parent = parent_of(path);
+    if (!found && !is_directory(parent))
+        rc = make_directory(io, parent, err);
+    if (rc == 0 && !found && io->ops->mkdir(io->ctx, path, DIRECTORY_MODE) != 0 && !is_directory(path))
+        rc = error_set_errno(err, "cannot make directory '%s'", path);
+    if (rc == 0 && io->ops->fsync_dir(io->ctx, parent) != 0 && !(found && errno == EACCES))
         rc = error_set_errno(err, "cannot sync directory '%s'", parent);
     mem_free(parent);
     return rc;
@@ -397,7 +419,8 @@ static struct wal *wal_new(const struct wal_options *options)
     pthread_condattr_t attr;
     wal->io = options->io ? *options->io : io_system;
     wal->directory = mem_strdup(options->directory);
-    wal->segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES;
+    wal->segment_bytes =
+        MIN(options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES, SEGMENT_MAX_BYTES);
     wal->pending_max_bytes = options->pending_max_bytes ? options->pending_max_bytes : PENDING_MAX_BYTES;
     wal->sync = options->sync;
     wal->sync_interval_ns =
@@ -520,6 +543,8 @@ int wal_append(struct wal *wal, uint64_t epoch, struct slice record, struct wal_
         return ERR_LIMIT;
     if (record.len == 0)
         return 0;
+    if (epoch != wal_epoch(wal))
+        return ERR_BUSY;
     wal_segment_frame_head(head, epoch, record); // the checksum takes its time: not under the lock
     pthread_mutex_lock(&wal->lock);
     bool was_empty = wal->pending.count == 0;
@@ -603,7 +628,8 @@ static size_t take_droppable(struct wal *wal, uint64_t epoch, struct wal_file **
         count++;
     *ret_files = count ? mem_memdup(wal->files, count * sizeof(**ret_files)) : NULL;
     wal->file_count -= count;
-    memmove(wal->files, wal->files + count, wal->file_count * sizeof(*wal->files));
+    for (size_t i = 0; count && i < wal->file_count; i++)
+        wal->files[i] = wal->files[i + count];
     pthread_mutex_unlock(&wal->lock);
     return count;
 }
