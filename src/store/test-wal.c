@@ -394,7 +394,7 @@ static void *admit(void *arg)
     return NULL;
 }
 
-static void test_back_pressure(void **state)
+static void test_ms_48_a_full_log_makes_writers_wait(void **state)
 {
     struct gate gate;
     struct io_ops ops;
@@ -730,7 +730,7 @@ static void test_failures_at_every_call(void **state)
 
 // The same with a power failure: at each call, what was never synced is lost in part, names too. Then a second life on what
 // was left, with a crash of its own.
-static void test_acknowledged_records_survive_power_failures(void **state)
+static void test_ms_34_acknowledged_records_survive_power_failures(void **state)
 {
     char *dir = file_join(*state, "log");
     uint64_t runs = 0, acknowledged = 0, unacknowledged = 0;
@@ -971,7 +971,7 @@ static void build_segment(struct buf *out, uint64_t epoch, uint64_t previous, ui
 
 // The newest segment cut at every byte: the whole records before are there, the rest is torn, and the next start sees neither
 // tear nor damage.
-static void test_cut_at_every_byte(void **state)
+static void test_ms_29_torn_tails_are_cut_at_every_byte(void **state)
 {
     struct buf older, newest;
     size_t ends[10];
@@ -1277,13 +1277,14 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_segments_end_and_are_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_replay_equals_a_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_commits_are_batched, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_back_pressure, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ms_48_a_full_log_makes_writers_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_writers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_waiters_of_a_failed_commit_get_the_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_disk_is_not_littered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forgotten_failures_are_still_failures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures_at_every_call, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_acknowledged_records_survive_power_failures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ms_34_acknowledged_records_survive_power_failures, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_errors_and_then_a_power_failure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_writers_and_a_power_failure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failed_removal_is_tried_again, set_up, tear_down),
@@ -1291,7 +1292,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_a_directory_has_one_wal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_oversized_record_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_open_reports_what_is_wrong, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cut_at_every_byte, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ms_29_torn_tails_are_cut_at_every_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_replay_fails_or_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_flipped_bits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stale_frames_are_not_taken, set_up, tear_down),
