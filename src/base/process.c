@@ -50,6 +50,9 @@ int process_signal_fd(const int *signals, size_t count, int *ret_fd, struct erro
 void process_prepare_server(void)
 {
     struct rlimit limit;
+    static const int ignored[] = {SIGUSR1, SIGUSR2, SIGALRM}; // without meaning here, and deadly by default
+    for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+        signal(ignored[i], SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -115,6 +118,9 @@ static int spawn(char *const argv[], int out_fd, pid_t *ret_pid)
     sigemptyset(&none);
     sigemptyset(&changed);
     sigaddset(&changed, SIGPIPE);
+    sigaddset(&changed, SIGUSR1);
+    sigaddset(&changed, SIGUSR2);
+    sigaddset(&changed, SIGALRM);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
