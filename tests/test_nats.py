@@ -701,6 +701,7 @@ def test_needs_log_kill_under_load_loses_nothing(tmp_path, stream, store_with_lo
             store.signal(SIGKILL)
             store.wait()
     client.flush()
+    wait_until(lambda: client.jetstream("STREAM.INFO.METRICS")["state"]["messages"] == sent, 10, "the stream to have all")
     running = [Store(tmp_path, durable(n), {"address": url(server)}, name=n, port=p) for n, p in zip(names, ports)]
     try:
         for store, name in zip(running, names):
