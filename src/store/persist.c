@@ -443,7 +443,7 @@ int persist_open(struct store *store, const struct persist_options *options, str
 {
     struct persist *p = make(store, options);
     store->persist = p;
-    int rc = io_make_dirs(p->io, p->options.directory, 0755, err);
+    int rc = persist_make_root(p, err);
     if (rc == 0)
         rc = open_log(p, err);
     if (rc == 0)
