@@ -581,6 +581,8 @@ int persist_cleanup(struct persist *persist, const char *archive_directory, int6
     int rc = cleanup_run(&options, ret, err);
     ASSERT(hashmap_count(run.locked) == 0);
     hashmap_free(&run.locked);
+    if (ret->removed_hosts) // their levels go with their directories (MS-49)
+        store_remove_empty(persist->store, (struct slice){.ptr = NULL}, true);
     return rc;
 }
 
