@@ -207,25 +207,12 @@ static void load_host_wal(struct persist *p, struct host *host, const char *path
 
 // ---- moving into the live host ----------------------------------------------------------------------------
 
-// The values of 'newer' over those of 'older'.
-static void overlay(struct series *older, const struct series_env *older_env, const struct series *newer)
-{
-    struct segment segment;
-    double values[SEGMENT_BINS];
-    int64_t f = older_env->frequency_s;
-    for (size_t i = 0; series_next_segment(newer, &i, &segment);) {
-        series_segment_values(newer, &segment, values);
-        for (size_t k = 0; k < segment.len; k++)
-            write_one(older, older_env, segment_first_time(&segment, f) + (int64_t)k * f, values[k], false);
-    }
-}
-
 static void absorb_series(struct host *host, struct group *group, struct series *to, struct host *from,
                           struct group *from_group, struct series *loaded)
 {
     if (!series_is_empty(to)) {
         struct series_env from_env = host_env(from, from_group), env = host_env(host, group);
-        overlay(loaded, &from_env, to);
+        series_overlay(loaded, &from_env, to);
         series_release(to, &env);
     }
     series_move(to, loaded);

@@ -560,6 +560,80 @@ void series_segment_values(const struct series *s, const struct segment *segment
                                      : narrow_value(((const int32_t *)s->open)[i], s->open_scale);
 }
 
+// A sealed piece that is being changed: its values, until another one takes its place here.
+struct edit {
+    struct series *series;
+    const struct series_env *env;
+    size_t at; // of the piece; SIZE_MAX: none
+    bool dirty;
+    double values[SEGMENT_BINS];
+};
+
+static void edit_end(struct edit *e)
+{
+    if (e->at != SIZE_MAX && e->dirty) {
+        struct piece *piece = &e->series->pieces->items[e->at];
+        piece_replace_block(piece, e->env, block_encode(e->values, piece->bins));
+    }
+    e->at = SIZE_MAX;
+    e->dirty = false;
+}
+
+// Bin of ts within the piece; -1: it does not have it.
+static int64_t piece_bin(const struct piece *piece, int64_t f, int64_t ts)
+{
+    int64_t first = piece->start + (int64_t)piece->first_bin * f;
+    if (ts < first || ts >= first + (int64_t)piece->bins * f)
+        return -1;
+    return (ts - first) / f;
+}
+
+// The piece that has ts becomes the one at work; false: none has.
+static bool edit_find(struct edit *e, int64_t ts, size_t *ret_bin)
+{
+    int64_t f = e->env->frequency_s;
+    size_t count = piece_count(e->series);
+    int64_t bin = e->at != SIZE_MAX ? piece_bin(&e->series->pieces->items[e->at], f, ts) : -1;
+    for (size_t i = count; bin < 0 && i > 0;
+         i--) { // the newest first: of two that overlap it hides the other
+        bin = piece_bin(&e->series->pieces->items[i - 1], f, ts);
+        if (bin < 0)
+            continue;
+        edit_end(e);
+        e->at = i - 1;
+        const struct piece *piece = &e->series->pieces->items[i - 1];
+        block_decode(piece->block, 0, piece->bins, e->values);
+    }
+    *ret_bin = (size_t)bin;
+    return bin >= 0;
+}
+
+void series_overlay(struct series *s, const struct series_env *env, const struct series *newer)
+{
+    struct edit edit = {.series = s, .env = env, .at = SIZE_MAX};
+    struct segment segment;
+    double values[SEGMENT_BINS];
+    int64_t f = env->frequency_s;
+    for (size_t i = 0; series_next_segment(newer, &i, &segment);) {
+        series_segment_values(newer, &segment, values);
+        for (size_t k = 0; k < segment.len; k++) {
+            int64_t ts = segment_first_time(&segment, f) + (int64_t)k * f;
+            size_t bin;
+            if (isnan(values[k]))
+                continue;
+            if (edit_find(&edit, ts, &bin)) {
+                edit.values[bin] = values[k];
+                edit.dirty = true;
+                continue;
+            }
+            struct series_value value = series_value_of(values[k]);
+            edit_end(&edit); // what follows may move the pieces
+            series_write(s, env, ts, &value);
+        }
+    }
+    edit_end(&edit);
+}
+
 void series_release(struct series *s, const struct series_env *env)
 {
     if (s->pieces)

@@ -483,9 +483,88 @@ static void test_statistics_come_from_the_headers(void **state)
     mem_free(block);
 }
 
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
+// Snapshots below what came in meanwhile: the same as writing one value after the other.
+static void test_overlay_equals_single_writes(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct fixture *a = fixture_new(10), *b = fixture_new(10), *newer = fixture_new(10);
+        uint64_t random = seed;
+        for (int64_t segment = 0; segment < 3; segment++) {
+            double values[200];
+            size_t count = 1 + next_random(&random) % 200;
+            for (size_t i = 0; i < count; i++)
+                values[i] = next_random(&random) % 4 ? (double)(next_random(&random) % 1000) / 10 : NAN;
+            series_add_restored(&a->series, &a->env, segment * 3000, block_encode(values, count));
+            series_add_restored(&b->series, &b->env, segment * 3000, block_encode(values, count));
+        }
+        int64_t at = (int64_t)(next_random(&random) % 8000);
+        for (size_t i = 0; i < 400; i++, at += 10 * (int64_t)(1 + next_random(&random) % 3))
+            put(newer, at / 10 * 10 + 5, (double)i + 0.25);
+        struct segment segment;
+        double values[SEGMENT_BINS];
+        for (size_t i = 0; series_next_segment(&newer->series, &i, &segment);) {
+            series_segment_values(&newer->series, &segment, values);
+            for (size_t k = 0; k < segment.len; k++)
+                if (!isnan(values[k]))
+                    put(b, segment_first_time(&segment, 10) + (int64_t)k * 10, values[k]);
+        }
+        series_overlay(&a->series, &a->env, &newer->series);
+        struct series_plan plan_a, plan_b;
+        series_plan(&a->series, 10, 0, 100000, a->arena, &plan_a);
+        series_plan(&b->series, 10, 0, 100000, b->arena, &plan_b);
+        assert_int_equal(plan_a.count, plan_b.count);
+        double *out_a = NEW_ARRAY(double, plan_a.count), *out_b = NEW_ARRAY(double, plan_b.count);
+        series_decode(&plan_a, plan_a.count, out_a);
+        series_decode(&plan_b, plan_b.count, out_b);
+        for (size_t i = 0; i < plan_a.count; i++)
+            if (isnan(out_a[i]) ? !isnan(out_b[i]) : out_a[i] != out_b[i])
+                fail_msg("seed %llu: value %zu is %g, wanted %g", (unsigned long long)seed, i, out_a[i],
+                         out_b[i]);
+        mem_free(out_a);
+        mem_free(out_b);
+        fixture_free(a);
+        fixture_free(b);
+        fixture_free(newer);
+    }
+}
+
+// A snapshot without values: the series is there, without any; the first sample makes it one like others.
+static void test_hollow(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new(10);
+    struct segment segment;
+    series_add_hollow(&f->series, 95);
+    assert_false(series_is_empty(&f->series));
+    assert_true(series_newest_segment(&f->series, &segment));
+    assert_int_equal(segment.start, 95);
+    assert_int_equal(segment.len, 0);
+    assert_true(segment.restored);
+    expect_read(f, "hollow", 50, 200, 100, 100, NULL, 0);
+    put(f, 120, 1);
+    expect_read(f, "after a sample", 50, 200, 120, 130, (double[]){1}, 1);
+    series_release(&f->series, &f->env);
+    series_add_hollow(&f->series, 95);
+    assert_int_equal(series_free_before(&f->series, &f->env, 100), 0);
+    assert_int_equal(series_free_before(&f->series, &f->env, 101), 1);
+    assert_true(series_is_empty(&f->series));
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_overlay_equals_single_writes),
+        cmocka_unit_test(test_hollow),
         cmocka_unit_test(test_worked_example),
         cmocka_unit_test(test_buffer_end_first_write),
         cmocka_unit_test(test_buffer_write_nan_fill),

@@ -69,6 +69,7 @@ struct wal {
     uint64_t first_epoch; // of this wal; segments below are for the replay
     pthread_t thread;
     struct wal_output out;
+    char *zeros;              // of the commit thread, see make_room
     struct wal_pending taken; // of the commit thread
 
     _Atomic uint64_t epoch; // changes under the lock; read without it as a hint, wal_append looks again

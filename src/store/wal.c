@@ -93,18 +93,13 @@ static int write_at(struct wal *wal, struct slice bytes, size_t offset, struct e
 // faster. It is only a help: without space for it, records are written at the end of the file.
 static void make_room(struct wal *wal, size_t end)
 {
-    static const char zeros[16384];
     struct wal_output *out = &wal->out;
-    size_t room = end + MIN(ROOM_BYTES, wal->segment_bytes);
+    size_t room = MIN(ROOM_BYTES, wal->segment_bytes);
     if (end <= out->room)
         return;
-    for (size_t at = end; at < room; at += sizeof(zeros)) {
-        if (write_at(wal, slice_of(zeros, MIN(sizeof(zeros), room - at)), at, NULL) < 0) {
-            room = end;
-            break;
-        }
-    }
-    out->room = room;
+    if (!wal->zeros)
+        wal->zeros = mem_alloc(room);
+    out->room = write_at(wal, slice_of(wal->zeros, room), end, NULL) == 0 ? end + room : end;
 }
 
 static int write_header(struct wal *wal, struct error *err)
@@ -506,6 +501,7 @@ static void wal_free(struct wal *wal)
     mem_free(wal->pending.chunks);
     mem_free(wal->taken.chunks);
     mem_free(wal->files);
+    mem_free(wal->zeros);
     mem_free(wal->directory);
     mem_free(wal);
 }
