@@ -73,6 +73,10 @@ def run(folder, *args, env=None):
     return harness.run_program("cc-backend", args, cwd=folder, env=env)
 
 
+def store_section(key, value):
+    return json.dumps({"main": {}, "metric-store": {"retention-in-memory": "48h", "memory-cap": 1, key: value}})
+
+
 def test_unknown_flag_names_what_is_left_out(tmp_path):
     done = run(tmp_path, "-import-job", "x")
     assert done.returncode == 2
@@ -103,6 +107,14 @@ def test_missing_configuration(tmp_path):
     ('{"main": {}, "metric-store": {"memory-cap": 1}}', "retention-in-memory"),
     ('{"main": {}, "metric-store": {"retention-in-memory": "2 days", "memory-cap": 1}}', "retention-in-memory"),
     ('{"main": {}, "metric-store": {"retention-in-memory": "48h", "memory-cap": -1}}', "memory-cap"),
+    (store_section("checkpoint-interval", "0s"), "checkpoint-interval must be positive"),
+    (store_section("checkpoints", {"directory": ""}), "'directory' must not be empty"),
+    (store_section("checkpoints", {"durability": "maybe"}), "durability"),
+    (store_section("checkpoints", {"direktory": "x"}), "did you mean 'directory'"),
+    (store_section("cleanup", {"mode": "archive"}), "needs a 'directory'"),
+    (store_section("cleanup", {"mode": "burn"}), "mode"),
+    (store_section("nats-subscriptions", [{"cluster-tag": "alpha"}]), "subscribe-to"),
+    (store_section("nats-subscriptions", [{"subscribe-to": "x", "jetstream-stream": "S"}]), "need each other"),
 ])
 def test_broken_configuration_is_refused_with_the_place(tmp_path, text, wanted):
     shutil.copytree(SITE, tmp_path, dirs_exist_ok=True)
@@ -136,6 +148,7 @@ def test_port_in_use(tmp_path):
         done = run(write_site(tmp_path, port), "-server", "-demo")
     assert done.returncode == 1
     assert f"starting listener on '127.0.0.1:{port}'" in done.stderr and "address already in use" in done.stderr
+    assert not (tmp_path / "var" / "checkpoints").exists()  # found out before files are looked at
 
 
 def test_unreadable_cluster_description(tmp_path):
@@ -495,12 +508,12 @@ def test_redirect_of_port_80(tmp_path):
 
 def test_settings_without_effect_are_named(tmp_path):
     port = harness.free_port()
-    write_site(tmp_path, port, nats={"address": "nats://localhost"}, ui={}, **{
+    write_site(tmp_path, port, ui={}, **{
         "main": {"addr": f"127.0.0.1:{port}", "emission-constant": 400}, "metric-store-external": [{"scope": "*"}]})
     with demo(tmp_path, port) as server:
-        for name in ("section 'nats'", "section 'ui'", "section 'metric-store-external'", "'main.emission-constant'"):
+        for name in ("section 'ui'", "section 'metric-store-external'", "'main.emission-constant'"):
             assert server.stderr.count(f"configuration: {name} has no effect in this release") == 1
-        assert server.stderr.count("has no effect") == 4
+        assert server.stderr.count("has no effect") == 3
 
 
 # ---- files and headers ----------------------------------------------------------------------------------------------------

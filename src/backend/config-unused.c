@@ -37,16 +37,11 @@ static const struct {
     {"archive", NULL, "db-path", ASKS_ALWAYS},
     {"archive", NULL, "compression", ASKS_ALWAYS},
     {"archive", NULL, "retention", ASKS_ALWAYS},
-    {"metric-store", NULL, "num-workers", ASKS_ALWAYS},
-    {"metric-store", NULL, "checkpoints", ASKS_ALWAYS},
-    {"metric-store", NULL, "checkpoint-interval", ASKS_ALWAYS},
-    {"metric-store", NULL, "cleanup", ASKS_ALWAYS},
-    {"metric-store", NULL, "nats-subscriptions", ASKS_ALWAYS},
     {"metric-store", NULL, "debug", ASKS_ALWAYS},
     {"cron", NULL, "commit-job-worker", ASKS_ALWAYS},
 };
 
-static const char *const used_sections[] = {"main", "auth", "archive", "metric-store", "cron"};
+static const char *const used_sections[] = {"main", "auth", "archive", "metric-store", "nats", "cron"};
 
 static bool asks_for_more(enum asks asks, const struct json_value *value)
 {
