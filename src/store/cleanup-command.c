@@ -36,7 +36,7 @@ int cleanup_command_load(const struct json_value *section, const char *origin, s
     bool archive = slice_eq_cstr(mode, "archive");
     int rc = settings_decode(fields, section, origin, SETTINGS_IGNORE, arena, ret, &why);
     if (rc < 0) { // upstream's words where it is the duration
-        if (strstr(why.text, "invalid duration"))
+        if (strstr(why.text, "'retention-in-memory': time: "))
             error_prefix(&why, "parsing retention-in-memory");
         return error_set(err, rc, "%s", why.text);
     }
