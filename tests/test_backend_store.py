@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 
 import checkpoint_files
 import harness
@@ -136,6 +137,22 @@ def test_jobs_that_need_old_data_keep_it_through_restarts(tmp_path):
         assert values(server, "a01", begin, 60) == sent([1, 2, 3, 4])
 
 
+def test_stop_without_snapshots_leaves_the_log(tmp_path):
+    """Upstream exits after 60 s with what it has. Here what could not be written as a snapshot is in the log for the next start."""
+    port, begin = harness.free_port(), minute() - 1200
+    with demo(site(tmp_path, port), port) as server:
+        write_samples(server, "a01", begin, range(5))
+        obstacle = tmp_path / "var" / "checkpoints" / "alpha"
+        if obstacle.exists():
+            obstacle.rename(tmp_path / "var" / "moved")
+        obstacle.write_text("in the way")
+        assert server.stop() == 0
+        assert "nothing is lost, the log in './var/checkpoints' has it" in server.stderr
+    obstacle.unlink()
+    with demo(tmp_path, port) as server:
+        assert values(server, "a01", begin, 20) == sent(range(5))
+
+
 class Standalone(harness.Program):
     """cc-metric-store on the checkpoints of a site."""
 
@@ -224,7 +241,11 @@ def test_own_metrics(tmp_path):
         write_samples(server, "a01", minute() - 600, [1, 2, 3])
         assert metric(server, "cc_wal_records_total") >= 1 and metric(server, "cc_snapshot_dirty_hosts") == 1
         assert metric(server, "cc_memory_cap_runs_total") == metric(server, "cc_cleanup_runs_total") == 0
-        assert "cc_nats" not in server.get("/metrics").text
+        text = server.get("/metrics").text
+    assert "cc_nats" not in text
+    families = {f.name: f for f in openmetrics.text_string_to_metric_families(text)}  # strict
+    for name in ("cc_wal_records", "cc_snapshot_dirty_hosts", "cc_retention_runs", "cc_cleanup_files", "cc_backend_archived_jobs"):
+        assert families[name].documentation
 
 
 # ---- cleanup -------------------------------------------------------------------------------------------------------

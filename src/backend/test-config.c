@@ -131,6 +131,7 @@ static void test_refused_store(void **state)
         {"{" GOOD ",\"nats-subscriptions\":{}}", "must be an array"},
         {"{" GOOD ",\"nats-subscriptions\":[{\"subscribe-to\":\"a..b\"}]}", "no NATS subject"},
     };
+#undef GOOD
     char text[512];
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -128,7 +128,7 @@ int workers_update_footprints(const struct jobs *jobs, int64_t *ret_updated, str
     return rc;
 }
 
-// ---- retention and cleanup --------------------------------------------------------------------------------------------
+// ---- retention and cleanup ----------------------------------------------------------------------------------
 struct used_hosts {
     struct hashmap *seen;
     struct persist *persist; // NULL: it need not know of them
