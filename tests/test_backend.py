@@ -508,12 +508,12 @@ def test_redirect_of_port_80(tmp_path):
 
 def test_settings_without_effect_are_named(tmp_path):
     port = harness.free_port()
-    write_site(tmp_path, port, ui={}, **{
+    write_site(tmp_path, port, nats={"address": "nats://localhost"}, ui={}, **{
         "main": {"addr": f"127.0.0.1:{port}", "emission-constant": 400}, "metric-store-external": [{"scope": "*"}]})
     with demo(tmp_path, port) as server:
-        for name in ("section 'ui'", "section 'metric-store-external'", "'main.emission-constant'"):
+        for name in ("section 'nats'", "section 'ui'", "section 'metric-store-external'", "'main.emission-constant'"):
             assert server.stderr.count(f"configuration: {name} has no effect in this release") == 1
-        assert server.stderr.count("has no effect") == 3
+        assert server.stderr.count("has no effect") == 4
 
 
 # ---- files and headers ----------------------------------------------------------------------------------------------------

@@ -107,6 +107,13 @@ def test_second_signal_changes_nothing(store):
     assert store.wait() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE])
+def test_signals_that_are_ignored(store, number):
+    store.signal(number)
+    assert store.post("/api/write", line(1)).status == 200
+    assert store.stop() == 0
+
+
 def test_no_authentication_is_said_at_the_start(store):
     assert "authentication is OFF" in store.stderr
 

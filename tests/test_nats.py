@@ -12,6 +12,7 @@ import pytest
 import harness
 import nats_client
 import nkeys
+import test_backend
 from harness import wait_until
 from nats_client import Client, Server
 
@@ -36,6 +37,7 @@ class Store(harness.Program):
             "nats": nats or {}}))
         super().__init__("cc-metric-store", ["-config", "config.json", "-loglevel", "info"], cwd=folder, port=port)
         self.wait_ready()
+        self.get("/metrics")  # connections wait until all is there, subscriptions too: an answer tells
 
     def values(self, host="h", cluster="c", start=T, count=1000):
         """Time -> value of what is there."""
@@ -554,6 +556,22 @@ def test_lines_without_time_get_that_of_the_stream(tmp_path, stream):
         assert len(found) == 1 and before <= min(found) <= after and list(found.values()) == [5.0]
 
 
+def test_stream_with_the_permissions_of_the_manual(tmp_path):
+    """Those that docs/nats.md names, and no others."""
+    text = (harness.ROOT / "docs" / "nats.md").read_text()
+    listed = re.search(r"subscribe `(.*?)`; publish (.*?)\.\n", text, re.S)
+    allowed = re.findall(r"`(.*?)`", listed.group(2))
+    config = (f'authorization {{ users: [ {{ user: "store", password: "p", permissions: {{ subscribe: "{listed.group(1)}", '
+              f'publish: {json.dumps(allowed)} }} }}, {{ user: "admin", password: "p" }} ] }}')
+    with Server(tmp_path, config=config, jetstream=True) as server, Client(server.port, user="admin", password="p") as client:
+        client.add_stream("METRICS", ["metrics.>"])
+        publish(client, range(5))
+        with Store(tmp_path, durable(), {"address": url(server), "username": "store", "password": "p"}) as store:
+            store.wait_values(expected(range(5)))
+            wait_done(client)
+            assert "Permissions Violation" not in store.stderr
+
+
 # ---- several stores -------------------------------------------------------------------------------------------------
 
 
@@ -619,6 +637,32 @@ def test_two_stores_by_sub_cluster_beside_one_with_all(tmp_path, stream):
             store.kill()
 
 
+# ---- the store within cc-backend -----------------------------------------------------------------------------------
+
+
+def test_backend_takes_messages_too(tmp_path, stream):
+    server, client = stream
+    port, now = harness.free_port(), int(time.time()) // 60 * 60 - 600
+    test_backend.write_site(tmp_path, port, nats={"address": url(server)}, **{"metric-store": {
+        "retention-in-memory": "48h", "memory-cap": 1, "num-workers": 2,
+        "nats-subscriptions": plain(**{"cluster-tag": "alpha"}) + durable("backend", **{"cluster-tag": "alpha"})}})
+    client.publish_to_stream("metrics.c", f"cpu_load,hostname=a01 value=1 {now}")  # before it is there
+    with test_backend.demo(tmp_path, port, "-loglevel", "info") as backend:
+        client.publish("m", f"cpu_load,hostname=a01 value=2 {now + 60}")
+        client.flush()
+
+        def values():
+            answer = backend.get("/api/query", body={"cluster": "alpha", "from": now, "to": now + 120, "queries": [
+                {"metric": "cpu_load", "host": "a01"}]}).json
+            return [series["data"] for series in answer["results"][0]]
+        wait_until(lambda: values() == [[1.0, 2.0]], 20, "the values")
+        assert "cc_nats_messages_total 2" in backend.get("/metrics").text
+        assert "has no effect" not in backend.stderr
+        assert backend.stop() == 0
+        assert "NATS: stopped: messages=2 dropped=0 lost=0" in backend.stderr
+    assert client.consumer("METRICS", "backend")["num_ack_pending"] == 0
+
+
 # ---- with the log of the store: what is acknowledged survives a crash ---------------------------------------------------
 
 
@@ -657,6 +701,7 @@ def test_needs_log_kill_under_load_loses_nothing(tmp_path, stream, store_with_lo
             store.signal(SIGKILL)
             store.wait()
     client.flush()
+    wait_until(lambda: client.jetstream("STREAM.INFO.METRICS")["state"]["messages"] == sent, 10, "the stream to have all")
     running = [Store(tmp_path, durable(n), {"address": url(server)}, name=n, port=p) for n, p in zip(names, ports)]
     try:
         for store, name in zip(running, names):

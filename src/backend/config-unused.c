@@ -41,7 +41,7 @@ static const struct {
     {"cron", NULL, "commit-job-worker", ASKS_ALWAYS},
 };
 
-static const char *const used_sections[] = {"main", "auth", "archive", "metric-store", "nats", "cron"};
+static const char *const used_sections[] = {"main", "auth", "archive", "metric-store", "cron"};
 
 static bool asks_for_more(enum asks asks, const struct json_value *value)
 {
@@ -67,8 +67,11 @@ static void warn_keys(const struct config *c, config_warn_fn *warn, void *ctx)
     }
 }
 
-static bool is_used(struct slice name)
+// The section nats is for the subscriptions of the store; job events over NATS come with a later release.
+static bool is_used(const struct config *c, struct slice name)
 {
+    if (slice_eq_cstr(name, "nats"))
+        return c->store.subscription_count > 0;
     for (size_t i = 0; i < ARRAY_LEN(used_sections); i++) {
         if (slice_eq_cstr(name, used_sections[i]))
             return true;
@@ -82,7 +85,7 @@ void config_warn_unused(const struct config *c, config_warn_fn *warn, void *ctx)
     warn_keys(c, warn, ctx);
     for (size_t i = 0; i < settings_section_count(c->file); i++) {
         struct slice name = settings_section_name(c->file, i);
-        if (is_used(name))
+        if (is_used(c, name))
             continue;
         snprintf(text, sizeof(text), "configuration: section '%.*s' has no effect in this release",
                  (int)MIN(name.len, (size_t)100), name.ptr);

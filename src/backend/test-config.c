@@ -167,7 +167,12 @@ static void test_unused_keys_are_named(void **state)
          "configuration: 'archive.retention' has no effect in this release\n"
          "configuration: 'metric-store.debug' has no effect in this release\n"},
         {"{\"main\":{},\"nats\":{\"address\":\"x\"},\"ui\":{}}",
+         "configuration: section 'nats' has no effect in this release\n"
          "configuration: section 'ui' has no effect in this release\n"},
+        {"{\"main\":{},\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+         "\"nats-subscriptions\":[{\"subscribe-to\":\"m\"}]},\"nats\":{\"address\":\"x\",\"username\":\"u\"}"
+         "}",
+         ""},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -179,6 +184,28 @@ static void test_unused_keys_are_named(void **state)
         buf_release(&out);
         config_free(&c);
     }
+}
+
+// Mistakes in section nats are told and cost themselves only.
+static void test_nats(void **state)
+{
+    struct buf warnings;
+    (void)state;
+    buf_init(&warnings, 65536);
+    struct config *c =
+        must_load_telling("{\"main\":{},\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+                          "\"nats-subscriptions\":[{\"subscribe-to\":\"m.>\",\"cluster-tag\":\"alex\"}]},"
+                          "\"nats\":{\"address\":\"nats://h\",\"username\":5}}",
+                          &warnings);
+    assert_string_equal(c->nats.address, "nats://h");
+    assert_string_equal(c->nats.username, "");
+    EXPECT(strstr(buf_cstr(&warnings), "nats: ") && strstr(buf_cstr(&warnings), "username"), "%s",
+           buf_cstr(&warnings));
+    assert_int_equal(c->store.subscription_count, 1);
+    assert_string_equal(c->store.subscriptions[0].subject, "m.>");
+    assert_string_equal(c->store.subscriptions[0].cluster_tag, "alex");
+    buf_release(&warnings);
+    config_free(&c);
 }
 
 static void test_print_is_a_configuration(void **state)
@@ -207,6 +234,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_refused_store),
                                        cmocka_unit_test(test_unused_keys_are_named),
+                                       cmocka_unit_test(test_nats),
                                        cmocka_unit_test(test_print_is_a_configuration)};
     return TEST_MAIN(argc, argv, tests);
 }

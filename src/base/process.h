@@ -17,9 +17,10 @@ int process_signal_fd(const int *signals, size_t count, int *ret_fd, struct erro
 // Waits up to timeout_ms (-1: for ever) for a signal on that descriptor: 1 and *ret_signal, 0 on time-out.
 int process_wait_signal(int signal_fd, int timeout_ms, int *ret_signal, struct error *err) MUST_CHECK;
 
-// Raises the soft limit of open files to the hard one (for servers: one descriptor per connection) and lets memory
-// blocks of 1 MiB and more come from the kernel one by one, so that they go back to it when they are freed, whatever
-// order that happens in. Call at the start, before threads. A failure leaves things as they are and is logged.
+// Raises the soft limit of open files to the hard one (for servers: one descriptor per connection), ignores SIGUSR1, SIGUSR2
+// and SIGALRM, and lets memory blocks of 1 MiB and more come from the kernel one by one, so that they go back to it when they
+// are freed, whatever order that happens in. Call at the start, before threads. A failure leaves things as they are and is
+// logged.
 void process_prepare_server(void);
 
 struct process_result {

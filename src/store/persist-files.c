@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "store/host-wal.h"
@@ -158,6 +159,25 @@ static int make_directory(struct persist *p, const char *parent, const char *pat
     if (io->ops->fsync_dir(io->ctx, parent) != 0)
         return error_set_errno(err, "cannot sync directory '%s'", parent);
     return 0;
+}
+
+// The last name is synced always, for an earlier attempt may have failed in between; unless somebody made it where we may not read.
+int persist_make_root(struct persist *p, struct error *err)
+{
+    char *path = mem_strdup(p->options.directory);
+    int rc = 0;
+    for (char *at = path; rc == 0 && at[strspn(at, "/")];) {
+        char *name = at + strspn(at, "/"), *end = name + strcspn(name, "/"), saved = *end;
+        char *parent = name == path ? mem_strdup(".") : mem_strndup(path, (size_t)(name - path));
+        *end = '\0';
+        if (!file_exists(path) || (!saved && access(parent, R_OK) == 0))
+            rc = make_directory(p, parent, path, err);
+        *end = saved;
+        at = end;
+        mem_free(parent);
+    }
+    mem_free(path);
+    return rc;
 }
 
 int persist_make_host_directory(struct persist *p, const struct host *host, struct error *err)

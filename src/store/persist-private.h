@@ -77,6 +77,8 @@ int persist_read_end(struct persist *p, const char *path, struct snapshot_file *
                      struct error *err) MUST_CHECK;
 // <name> becomes <name>.corrupt, is counted and reported.
 void persist_set_aside(struct persist *p, const char *path, const char *name, const char *why);
+// mkdir -p of the directory, so that it survives a power loss.
+int persist_make_root(struct persist *p, struct error *err) MUST_CHECK;
 // Makes <directory>/<cluster>/<host>, so that it survives a power loss.
 int persist_make_host_directory(struct persist *p, const struct host *host, struct error *err) MUST_CHECK;
 

@@ -154,6 +154,25 @@ static void drop_empty(struct persist *p)
     store_remove_empty(p->store, (struct slice){.ptr = NULL}, true);
 }
 
+static void report_damage(struct persist *p)
+{
+    struct wal_stats log;
+    wal_stats(p->wal, &log);
+    if (log.damaged_regions)
+        persist_report(
+            p, LOG_LEVEL_ERROR,
+            "the log in '%s' is damaged in %llu places, %llu bytes: what was in them is lost, all else "
+            "was read; the files stay as <name>.corrupt until a clean stop",
+            p->options.directory, (unsigned long long)log.damaged_regions,
+            (unsigned long long)log.damaged_bytes);
+    if (log.missing_segments)
+        persist_report(p, LOG_LEVEL_ERROR, "%llu files are missing in the middle of the log in '%s'",
+                       (unsigned long long)log.missing_segments, p->options.directory);
+    if (log.torn_bytes)
+        persist_report(p, LOG_LEVEL_INFO, "log: %llu bytes of a batch that was not finished were cut off",
+                       (unsigned long long)log.torn_bytes);
+}
+
 int persist_replay(struct persist *p, struct error *err)
 {
     int64_t window_s = p->store->options.retention_s;
@@ -165,6 +184,7 @@ int persist_replay(struct persist *p, struct error *err)
     p->replay_s = (double)mono_diff_ns(clock_mono(), begin) / 1e9;
     persist_count(&p->counters.replayed_samples, r.samples);
     persist_count(&p->counters.unknown_series, r.unknown);
+    report_damage(p);
     if (r.samples || r.old || r.unknown)
         persist_report(p, LOG_LEVEL_INFO,
                        "log replayed: samples=%llu expired=%llu of unknown series=%llu seconds=%.2f",

@@ -443,7 +443,7 @@ int persist_open(struct store *store, const struct persist_options *options, str
 {
     struct persist *p = make(store, options);
     store->persist = p;
-    int rc = io_make_dirs(p->io, p->options.directory, 0755, err);
+    int rc = persist_make_root(p, err);
     if (rc == 0)
         rc = open_log(p, err);
     if (rc == 0)
@@ -581,6 +581,8 @@ int persist_cleanup(struct persist *persist, const char *archive_directory, int6
     int rc = cleanup_run(&options, ret, err);
     ASSERT(hashmap_count(run.locked) == 0);
     hashmap_free(&run.locked);
+    if (ret->removed_hosts) // their levels go with their directories (MS-49)
+        store_remove_empty(persist->store, (struct slice){.ptr = NULL}, true);
     return rc;
 }
 

@@ -462,6 +462,27 @@ static void test_statistics_of_sealed_and_open(void **state)
     fixture_free(f);
 }
 
+// A block whose header says something else than its values shows where statistics come from.
+static void test_statistics_come_from_the_headers(void **state)
+{
+    (void)state;
+    double values[512];
+    for (int i = 0; i < 512; i++)
+        values[i] = (i * 7919) % 1009;
+    struct block *block = block_encode(values, 512);
+    struct series_run run = {.kind = RUN_BLOCK, .count = 512, .block = block};
+    struct series_plan plan = {.count = 512, .runs = &run, .run_count = 1};
+    struct block_stats stats;
+    assert_true(block_is_decimal(block));
+    block->sum += 1000000;
+    double sum = (double)block->sum;
+    series_stats(&plan, 512, &stats);
+    assert_true(stats.sum == sum);
+    series_stats(&plan, 511, &stats); // part of a block has to be looked at
+    assert_true(stats.sum < sum - 900000);
+    mem_free(block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_backfill_in_descending_order),
         cmocka_unit_test(test_idle_series_are_sealed),
         cmocka_unit_test(test_statistics_of_sealed_and_open),
+        cmocka_unit_test(test_statistics_come_from_the_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #define STORE_WAL_PRIVATE_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"
@@ -42,9 +43,20 @@ struct wal_output {
     uint64_t epoch;
     char *path;
     size_t good_len;   // up to the last commit that succeeded
+    size_t room;       // length of the file: zeros are written ahead
+    bool listed;       // as one of the segments: something was committed
     bool dirty;        // not synced (WAL_SYNC_INTERVAL)
     int64_t synced_ns; // the last time
     uint64_t previous; // epoch of the segment before the next one
+};
+
+// A thread in wal_wait, on its stack. The commit thread fills in the result and posts; nobody wakes up to find a lock taken.
+struct wal_waiter {
+    struct wal_waiter *next;
+    const struct wal_span *span;
+    sem_t done;
+    int rc;
+    struct error *err;
 };
 
 struct wal {
@@ -61,7 +73,8 @@ struct wal {
 
     _Atomic uint64_t epoch; // changes under the lock; read without it as a hint, wal_append looks again
     pthread_mutex_t lock;   // of all that follows; no I/O under it
-    pthread_cond_t work, done, room;
+    pthread_cond_t work, room;
+    struct wal_waiter *waiters;
     struct wal_pending pending;
     uint64_t epoch_bytes;        // appended for the present epoch
     uint64_t taken_epoch;        // the oldest in 'taken'; UINT64_MAX: none

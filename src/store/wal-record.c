@@ -256,7 +256,7 @@ static int next_varint(struct decoder *d, const char *what, uint64_t max, uint64
 // A number of a series: its distance from the one that would have come next.
 static int next_number(struct decoder *d, uint32_t expected, uint32_t *ret, struct error *err)
 {
-    uint64_t distance;
+    uint64_t distance = 0;
     int rc = next_varint(d, "series number", UINT64_MAX, &distance, err);
     if (rc < 0)
         return rc;
@@ -269,7 +269,7 @@ static int next_number(struct decoder *d, uint32_t expected, uint32_t *ret, stru
 
 static int next_name(struct decoder *d, struct slice *ret, struct error *err)
 {
-    uint64_t code, len;
+    uint64_t code = 0, len = 0;
     int rc = next_varint(d, "name", d->name_count, &code, err);
     if (rc < 0)
         return rc;

@@ -121,6 +121,15 @@ static void note_tail(struct replay *r, const char *path, const struct wal_segme
     pthread_mutex_unlock(&r->wal->lock);
 }
 
+// Behind the last record only zeros, which the writer puts there ahead (wal.c), or something else?
+static bool is_torn(const struct wal_segment_reader *reader)
+{
+    const char *at = reader->bytes.ptr + reader->good_end, *end = reader->bytes.ptr + reader->bytes.len;
+    while (at < end && *at == 0)
+        at++;
+    return at < end;
+}
+
 static int replay_segment(struct replay *r, const char *path, uint64_t epoch, uint64_t before, bool newest,
                           struct error *err)
 {
@@ -135,7 +144,7 @@ static int replay_segment(struct replay *r, const char *path, uint64_t epoch, ui
     if (rc < 0)
         return rc;
     r->stats.missing_segments += before && reader.has_header && reader.previous > before;
-    bool has_tail = reader.good_end < reader.bytes.len;
+    bool has_tail = is_torn(&reader);
     if (has_tail && !newest) {
         reader.damaged_regions++;
         reader.damaged_bytes += reader.bytes.len - reader.good_end;

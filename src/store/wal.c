@@ -15,8 +15,10 @@
 #include "store/wal-segment.h"
 
 #define SEGMENT_BYTES     ((size_t)16 << 20)
+#define SEGMENT_MAX_BYTES ((size_t)1 << 30) // with a record more a reader still takes it
 #define PENDING_MAX_BYTES ((size_t)64 << 20)
 #define KEPT_BYTES        ((size_t)8 << 20) // an empty buffer larger than this is given back
+#define ROOM_BYTES        ((size_t)1 << 20) // zeros written ahead, see make_room
 #define SYNC_INTERVAL_MS  1000
 #define FILE_MODE         0644
 #define DIRECTORY_MODE    0755
@@ -62,9 +64,12 @@ static int finish_output(struct wal *wal, struct error *err)
         return 0;
     if (wal->out.dirty)
         rc = sync_output(wal, err);
-    if (rc == 0) // else it is given up
-        close_output(wal);
-    return rc;
+    if (rc < 0) // it is given up
+        return rc;
+    if (wal->out.room > wal->out.good_len) // when this fails, zeros stay, which readers pass over
+        ignore_result(wal->io.ops->ftruncate(wal->io.ctx, wal->out.fd, (off_t)wal->out.good_len));
+    close_output(wal);
+    return 0;
 }
 
 static int write_at(struct wal *wal, struct slice bytes, size_t offset, struct error *err)
@@ -82,6 +87,24 @@ static int write_at(struct wal *wal, struct slice bytes, size_t offset, struct e
         offset += (size_t)n;
     }
     return 0;
+}
+
+// Zeros ahead of the records: a sync of bytes that the file has already needs no change of its metadata, which makes it several times
+// faster. It is only a help: without space for it, records are written at the end of the file.
+static void make_room(struct wal *wal, size_t end)
+{
+    static const char zeros[16384];
+    struct wal_output *out = &wal->out;
+    size_t room = end + MIN(ROOM_BYTES, wal->segment_bytes);
+    if (end <= out->room)
+        return;
+    for (size_t at = end; at < room; at += sizeof(zeros)) {
+        if (write_at(wal, slice_of(zeros, MIN(sizeof(zeros), room - at)), at, NULL) < 0) {
+            room = end;
+            break;
+        }
+    }
+    out->room = room;
 }
 
 static int write_header(struct wal *wal, struct error *err)
@@ -120,24 +143,24 @@ static int begin_output(struct wal *wal, uint64_t epoch, struct error *err)
     out->fd = fd;
     out->path = path;
     out->epoch = epoch;
-    out->good_len = 0;
+    out->good_len = out->room = 0;
+    out->listed = false;
     out->synced_ns = clock_mono().ns;
     int rc = write_header(wal, err);
     if (rc < 0)
         return rc;
     out->good_len = WAL_SEGMENT_HEADER_BYTES;
-    out->previous = epoch;
-    list_file(wal, epoch, WAL_SEGMENT_HEADER_BYTES);
     return 0;
 }
 
-// After a failure: cuts off what was not committed, as far as the disk lets us. What cannot be cut does no harm, see wal.h.
+// After a failure: cuts off what was not committed, as far as the disk lets us; a full disk is not littered with segments that hold
+// nothing. What cannot be cut does no harm, see wal.h.
 static void give_up_output(struct wal *wal)
 {
     struct wal_output *out = &wal->out;
     if (out->fd < 0)
         return;
-    if (out->good_len == 0)
+    if (!out->listed)
         wal->io.ops->unlink(wal->io.ctx, out->path);
     else if (wal->io.ops->ftruncate(wal->io.ctx, out->fd, (off_t)out->good_len) == 0)
         wal->io.ops->fdatasync(wal->io.ctx, out->fd);
@@ -154,12 +177,18 @@ static int commit_chunk(struct wal *wal, uint64_t epoch, struct slice bytes, str
         rc = begin_output(wal, epoch, err);
     if (rc == 0)
         rc = write_at(wal, bytes, out->good_len, err);
+    if (rc == 0)
+        make_room(wal, out->good_len + bytes.len);
     if (rc == 0 && wal->sync == WAL_SYNC_BATCH)
         rc = sync_output(wal, err);
     if (rc < 0)
         return rc;
     out->good_len += bytes.len;
     out->dirty = wal->sync == WAL_SYNC_INTERVAL;
+    if (!out->listed)
+        list_file(wal, epoch, WAL_SEGMENT_HEADER_BYTES); // its records are added when they are published
+    out->listed = true;
+    out->previous = epoch;
     return 0;
 }
 
@@ -215,11 +244,41 @@ static const struct wal_failure *find_failure(const struct wal *wal, const struc
     return NULL;
 }
 
-static void resolve(struct wal *wal, uint64_t position)
+static int span_result(const struct wal *wal, const struct wal_span *span, struct error *err)
 {
+    const struct wal_failure *failure = find_failure(wal, span);
+    if (failure && err)
+        *err = failure->error;
+    return failure ? (int)failure->error.code : 0;
+}
+
+// Returns the waiters whose span is resolved now, with their results; they are woken without the lock.
+static struct wal_waiter *resolve(struct wal *wal, uint64_t position)
+{
+    struct wal_waiter *ready = NULL;
     wal->resolved = position;
-    pthread_cond_broadcast(&wal->done);
+    for (struct wal_waiter **place = &wal->waiters; *place;) {
+        struct wal_waiter *waiter = *place;
+        if (waiter->span->end > position) {
+            place = &waiter->next;
+            continue;
+        }
+        *place = waiter->next;
+        waiter->rc = span_result(wal, waiter->span, waiter->err);
+        waiter->next = ready;
+        ready = waiter;
+    }
     pthread_cond_broadcast(&wal->room);
+    return ready;
+}
+
+static void wake(struct wal_waiter *waiter)
+{
+    while (waiter) {
+        struct wal_waiter *next = waiter->next; // it is gone as soon as it was woken
+        sem_post(&waiter->done);
+        waiter = next;
+    }
 }
 
 // ---- commit thread ----------------------------------------------------------------------------------------
@@ -236,8 +295,9 @@ static void publish(struct wal *wal, const struct wal_chunk *chunk)
             wal->files[i].bytes += chunk->len;
             break;
         }
-    resolve(wal, wal->resolved + chunk->len);
+    struct wal_waiter *ready = resolve(wal, wal->resolved + chunk->len);
     pthread_mutex_unlock(&wal->lock);
+    wake(ready);
 }
 
 // Throws away what is not resolved: its records lean on definitions in the segment that is given up.
@@ -253,8 +313,9 @@ static void fail(struct wal *wal, size_t first_chunk, int rc, const struct error
         add_failure(wal, wal->resolved, wal->appended, error);
     clear_pending(&wal->pending);
     begin_epoch(wal);
-    resolve(wal, wal->appended);
+    struct wal_waiter *ready = resolve(wal, wal->appended);
     pthread_mutex_unlock(&wal->lock);
+    wake(ready);
 }
 
 static void commit_taken(struct wal *wal)
@@ -334,17 +395,34 @@ static void *commit_thread(void *arg)
 
 // ---- opening and closing ----------------------------------------------------------------------------------
 
-// mkdir -p with the names on disk, so that no segment hangs in the air after a power failure.
-static int make_directory(const struct io *io, const char *path, struct error *err)
+static bool is_directory(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static char *parent_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    if (file_exists(path))
-        return io_make_dirs(io, path, DIRECTORY_MODE, err); // complains when it is none
-    char *parent = !slash ? mem_strdup(".") : mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
-    int rc = file_exists(parent) ? 0 : make_directory(io, parent, err);
-    if (rc == 0)
-        rc = io_make_dirs(io, path, DIRECTORY_MODE, err);
-    if (rc == 0 && io->ops->fsync_dir(io->ctx, parent) != 0)
+    if (!slash)
+        return mem_strdup(".");
+    return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+// mkdir -p with the names on disk, so that no segment hangs in the air after a power failure. The last name is synced also when it
+// is there: who made it may have died before that. We may lack the right to for a folder that somebody else made.
+static int make_directory(const struct io *io, const char *path, struct error *err)
+{
+    bool found = is_directory(path);
+    int rc = 0;
+    if (!found && file_exists(path))
+        return error_set(err, ERR_EXISTS, "'%s' is there but no directory", path);
+    char *parent = parent_of(path);
+    if (!found && !is_directory(parent))
+        rc = make_directory(io, parent, err);
+    if (rc == 0 && !found && io->ops->mkdir(io->ctx, path, DIRECTORY_MODE) != 0 && !is_directory(path))
+        rc = error_set_errno(err, "cannot make directory '%s'", path);
+    if (rc == 0 && io->ops->fsync_dir(io->ctx, parent) != 0 && !(found && errno == EACCES))
         rc = error_set_errno(err, "cannot sync directory '%s'", parent);
     mem_free(parent);
     return rc;
@@ -397,7 +475,8 @@ static struct wal *wal_new(const struct wal_options *options)
     pthread_condattr_t attr;
     wal->io = options->io ? *options->io : io_system;
     wal->directory = mem_strdup(options->directory);
-    wal->segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES;
+    wal->segment_bytes =
+        MIN(options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES, SEGMENT_MAX_BYTES);
     wal->pending_max_bytes = options->pending_max_bytes ? options->pending_max_bytes : PENDING_MAX_BYTES;
     wal->sync = options->sync;
     wal->sync_interval_ns =
@@ -410,7 +489,6 @@ static struct wal *wal_new(const struct wal_options *options)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&wal->work, &attr);
-    pthread_cond_init(&wal->done, NULL);
     pthread_cond_init(&wal->room, NULL);
     pthread_condattr_destroy(&attr);
     return wal;
@@ -421,7 +499,6 @@ static void wal_free(struct wal *wal)
     if (wal->lock_fd >= 0)
         close(wal->lock_fd); // unlocks
     pthread_cond_destroy(&wal->work);
-    pthread_cond_destroy(&wal->done);
     pthread_cond_destroy(&wal->room);
     pthread_mutex_destroy(&wal->lock);
     buf_release(&wal->pending.bytes);
@@ -520,6 +597,8 @@ int wal_append(struct wal *wal, uint64_t epoch, struct slice record, struct wal_
         return ERR_LIMIT;
     if (record.len == 0)
         return 0;
+    if (epoch != wal_epoch(wal))
+        return ERR_BUSY;
     wal_segment_frame_head(head, epoch, record); // the checksum takes its time: not under the lock
     pthread_mutex_lock(&wal->lock);
     bool was_empty = wal->pending.count == 0;
@@ -532,17 +611,23 @@ int wal_append(struct wal *wal, uint64_t epoch, struct slice record, struct wal_
 
 int wal_wait(struct wal *wal, const struct wal_span *span, struct error *err)
 {
+    struct wal_waiter waiter = {.span = span, .err = err};
     if (span->end == 0)
         return 0;
     pthread_mutex_lock(&wal->lock);
-    while (wal->sync == WAL_SYNC_BATCH && wal->resolved < span->end)
-        pthread_cond_wait(&wal->done, &wal->lock);
-    const struct wal_failure *failure = find_failure(wal, span);
-    int rc = failure ? (int)failure->error.code : 0;
-    if (failure && err)
-        *err = failure->error;
+    if (wal->sync != WAL_SYNC_BATCH || wal->resolved >= span->end) {
+        int rc = span_result(wal, span, err);
+        pthread_mutex_unlock(&wal->lock);
+        return rc;
+    }
+    sem_init(&waiter.done, 0, 0);
+    waiter.next = wal->waiters;
+    wal->waiters = &waiter;
     pthread_mutex_unlock(&wal->lock);
-    return rc;
+    while (sem_wait(&waiter.done) != 0) // interrupted
+        ;
+    sem_destroy(&waiter.done);
+    return waiter.rc;
 }
 
 // ---- segments ---------------------------------------------------------------------------------------------
@@ -603,7 +688,8 @@ static size_t take_droppable(struct wal *wal, uint64_t epoch, struct wal_file **
         count++;
     *ret_files = count ? mem_memdup(wal->files, count * sizeof(**ret_files)) : NULL;
     wal->file_count -= count;
-    memmove(wal->files, wal->files + count, wal->file_count * sizeof(*wal->files));
+    for (size_t i = 0; count && i < wal->file_count; i++)
+        wal->files[i] = wal->files[i + count];
     pthread_mutex_unlock(&wal->lock);
     return count;
 }

@@ -36,7 +36,7 @@ enum wal_sync {
 struct wal_options {
     const char *directory;    // made if need be; copied
     const struct io *io;      // NULL: io_system
-    size_t segment_bytes;     // a new segment begins beyond this; 0: 16 MiB
+    size_t segment_bytes;     // a new segment begins beyond this, at most 1 GiB; 0: 16 MiB
     size_t pending_max_bytes; // wal_admit waits while more than this is pending; 0: 64 MiB
     enum wal_sync sync;
     int64_t sync_interval_ms; // for WAL_SYNC_INTERVAL

@@ -410,6 +410,8 @@ class Scenario:
         self.store = self.launch(step)
         harness.wait_until(lambda: self.store.proc.poll() is not None or harness.port_open(self.port), 15,
                            "the store to listen or to end", step=0.01)
+        if hasattr(self, "nats"):  # connections wait until all is there, subscriptions too: an answer tells
+            harness.http_request(self.port, "GET", "/metrics")
         return {"ready": True} if self.store.proc.poll() is None else self.ended(self.store)
 
     def do_run(self, step):

@@ -62,8 +62,8 @@ class Connection:
 class Sender:
     """What one sender sends, and what it knows about it: allowed[series][time] = values the slot may have."""
 
-    def __init__(self, number, seed, hosts, pause_s=0.003):
-        self.pause_s = pause_s
+    def __init__(self, number, seed, hosts, pause_s, jitter):
+        self.pause_s, self.jitter = pause_s, jitter
         self.number, self.random = number, random.Random(seed * 1000 + number)
         self.allowed, self.heads, self.next_slot = {}, {}, {}
         self.series, self.serial, self.new_hosts = [], 0, 0
@@ -108,12 +108,12 @@ class Sender:
         batch.append((series, ts, ts, self.value()))
 
     def overwrite(self, series, batch):
-        """Another value for a slot that is known to exist, at any second of it."""
+        """Another value for a slot that is known to exist; with jitter at any second of it."""
         known = self.allowed[series]
         if not known:
             return
         f, ts = METRICS[series.metric], self.random.choice(list(known)[-400:])
-        sure = None not in known[ts]
+        sure = self.jitter and None not in known[ts]
         batch.append((series, ts, ts - f // 2 + self.random.randrange(f) if sure else ts, self.value()))
 
     def make_batch(self):
@@ -183,13 +183,13 @@ def queries(batch):
 
 
 class Directory:
-    def __init__(self, folder, seed, hosts=40, options=None, main=None):
+    def __init__(self, folder, seed, hosts=40, options=None, jitter=False):
         self.folder, self.seed, self.random = pathlib.Path(folder), seed, random.Random(seed)
         self.checkpoints = self.folder / "checkpoints"
-        self.options, self.main = options or {}, main or {}
+        self.options = options or {}
         names = [(("alpha", "beta")[i % 2], f"node{i:03}") for i in range(hosts)]
         pause_s = self.random.choice((0, 0.002, 0.004, 0.008))
-        self.senders = [Sender(i, seed, names, pause_s) for i in range(SENDERS)]
+        self.senders = [Sender(i, seed, names, pause_s, jitter) for i in range(SENDERS)]
         self.counts, self.port, self.program = new_counts(), free_port(), None
         self.history = []  # of what was done to it, for the report of a loss
 
@@ -197,9 +197,9 @@ class Directory:
     def config(self):
         r = self.random
         checkpoints = {"directory": str(self.checkpoints), "file-format": r.choice(("wal", "wal", "wal", "json")),
-                       "log-size": r.choice((20_000, 100_000, 500_000, 5_000_000))}
+                       "log-size": r.choice((262_144, 262_144, 400_000, 5_000_000))}
         checkpoints.update(self.options)
-        return {"main": {"addr": f"127.0.0.1:{self.port}", **self.main},
+        return {"main": {"addr": f"127.0.0.1:{self.port}", "authentication": "off"},
                 "metrics": {name: {"frequency": f, "aggregation": "sum"} for name, f in METRICS.items()},
                 "metric-store": {"retention-in-memory": "876000h", "memory-cap": 4, "checkpoints": checkpoints,
                                  "checkpoint-interval": r.choice(("1s", "1s", "3s", "1h"))}}
@@ -367,14 +367,14 @@ class Directory:
             self.program.kill()
 
 
-def torture(folder, seed, runs, lives=8, report=lambda counts, number, finished: None):
+def torture(folder, seed, runs, lives=8, jitter=False, report=lambda counts, number, finished: None):
     """Kills cc-metric-store 'runs' times, 'lives' times on the same directory, then the next one. Gives the counts; Lost when
     anything is."""
     total, number = new_counts(), 0
     while total["runs"] < runs:
         sub = pathlib.Path(folder) / f"d{number}"
         sub.mkdir()
-        directory = Directory(sub, seed + number)
+        directory = Directory(sub, seed + number, jitter=jitter)
         try:
             for _ in range(min(lives, runs - total["runs"])):
                 directory.run_once()
