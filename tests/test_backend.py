@@ -73,6 +73,10 @@ def run(folder, *args, env=None):
     return harness.run_program("cc-backend", args, cwd=folder, env=env)
 
 
+def store_section(key, value):
+    return json.dumps({"main": {}, "metric-store": {"retention-in-memory": "48h", "memory-cap": 1, key: value}})
+
+
 def test_unknown_flag_names_what_is_left_out(tmp_path):
     done = run(tmp_path, "-import-job", "x")
     assert done.returncode == 2
@@ -103,6 +107,14 @@ def test_missing_configuration(tmp_path):
     ('{"main": {}, "metric-store": {"memory-cap": 1}}', "retention-in-memory"),
     ('{"main": {}, "metric-store": {"retention-in-memory": "2 days", "memory-cap": 1}}', "retention-in-memory"),
     ('{"main": {}, "metric-store": {"retention-in-memory": "48h", "memory-cap": -1}}', "memory-cap"),
+    (store_section("checkpoint-interval", "0s"), "checkpoint-interval must be positive"),
+    (store_section("checkpoints", {"directory": ""}), "'directory' must not be empty"),
+    (store_section("checkpoints", {"durability": "maybe"}), "durability"),
+    (store_section("checkpoints", {"direktory": "x"}), "did you mean 'directory'"),
+    (store_section("cleanup", {"mode": "archive"}), "needs a 'directory'"),
+    (store_section("cleanup", {"mode": "burn"}), "mode"),
+    (store_section("nats-subscriptions", [{"cluster-tag": "alpha"}]), "subscribe-to"),
+    (store_section("nats-subscriptions", [{"subscribe-to": "x", "jetstream-stream": "S"}]), "need each other"),
 ])
 def test_broken_configuration_is_refused_with_the_place(tmp_path, text, wanted):
     shutil.copytree(SITE, tmp_path, dirs_exist_ok=True)
@@ -136,6 +148,7 @@ def test_port_in_use(tmp_path):
         done = run(write_site(tmp_path, port), "-server", "-demo")
     assert done.returncode == 1
     assert f"starting listener on '127.0.0.1:{port}'" in done.stderr and "address already in use" in done.stderr
+    assert not (tmp_path / "var" / "checkpoints").exists()  # found out before files are looked at
 
 
 def test_unreadable_cluster_description(tmp_path):

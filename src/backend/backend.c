@@ -19,13 +19,16 @@
 
 struct options {
     const char *config, *loglevel, *jwt;
-    bool server, version, logdate, init, migrate_db, print_config, check_config, document_config, demo, gops;
+    bool server, version, logdate, init, migrate_db, print_config, check_config, document_config, demo, gops,
+        cleanup_checkpoints;
 };
 
 #define OPTION(field) offsetof(struct options, field)
 static const struct cmdline_flag flags[] = {
     {"check-config", CMDLINE_BOOL, OPTION(check_config), "false",
      "read the whole configuration, say whether it can be used, and exit"},
+    {"cleanup-checkpoints", CMDLINE_BOOL, OPTION(cleanup_checkpoints), "false",
+     "clean up old checkpoint files and exit"},
     {"config", CMDLINE_STRING, OPTION(config), "./config.json", "configuration file"},
     {"demo", CMDLINE_BOOL, OPTION(demo), "false", "no login, on this machine only; makes a missing database"},
     {"document-config", CMDLINE_BOOL, OPTION(document_config), "false",
@@ -44,7 +47,7 @@ static const struct cmdline_flag flags[] = {
     {0}};
 
 static const char flags_of_later_releases[] =
-    "Not part of this release: -add-user -apply-tags -cleanup-checkpoints -del-user -dev -force-db "
+    "Not part of this release: -add-user -apply-tags -del-user -dev -force-db "
     "-import-job -init-db "
     "-optimize-db -revert-db -sync-ldap\n";
 
@@ -111,7 +114,7 @@ static int load_config(struct program *p)
     return 0;
 }
 
-static void warn_cluster(void *ctx UNUSED, const char *text)
+static void warn_config(void *ctx UNUSED, const char *text)
 {
     log_warn("%s", text);
 }
@@ -133,7 +136,7 @@ static int open_archive(struct program *p)
         log_error("initializing archive: %s", err.text);
         return 1;
     }
-    if (cluster_set_load(a->path, warn_cluster, NULL, &p->clusters, &err)) {
+    if (cluster_set_load(a->path, warn_config, NULL, &p->clusters, &err)) {
         log_error("%s", err.text);
         return 1;
     }
@@ -143,7 +146,7 @@ static int open_archive(struct program *p)
 static int load_store_section(struct program *p)
 {
     struct error err = ERROR_INIT;
-    if (config_load_store(p->config, &err)) {
+    if (config_load_store(p->config, warn_config, NULL, &err)) {
         log_crit("%s", err.text);
         return 1;
     }
@@ -301,9 +304,22 @@ static int document_config(void)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
-static void warn_config(void *ctx UNUSED, const char *text)
+static void report_cleanup(void *ctx UNUSED, const char *text)
 {
-    log_warn("%s", text);
+    log_error("cleanup: %s", text);
+}
+
+static int clean_up(struct program *p)
+{
+    struct error err = ERROR_INIT;
+    struct cleanup_command command = {.report = report_cleanup};
+    int rc = config_load_cleanup(p->config, &command, &err);
+    if (rc == 0)
+        rc = cleanup_command_run(&command, &err);
+    if (rc == 0)
+        return 0;
+    log_error("%s", err.text);
+    return 1;
 }
 
 static int run(struct program *p)
@@ -325,6 +341,8 @@ static int run(struct program *p)
         return 1;
     if (open_archive(p))
         return 1;
+    if (p->options.cleanup_checkpoints)
+        return clean_up(p);
     if (!p->options.server) {
         puts("No errors, server flag not set. Exiting cc-backend.");
         return 0;

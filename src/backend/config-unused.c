@@ -37,9 +37,6 @@ static const struct {
     {"archive", NULL, "db-path", ASKS_ALWAYS},
     {"archive", NULL, "compression", ASKS_ALWAYS},
     {"archive", NULL, "retention", ASKS_ALWAYS},
-    {"metric-store", NULL, "checkpoints", ASKS_ALWAYS},
-    {"metric-store", NULL, "checkpoint-interval", ASKS_ALWAYS},
-    {"metric-store", NULL, "cleanup", ASKS_ALWAYS},
     {"metric-store", NULL, "debug", ASKS_ALWAYS},
     {"cron", NULL, "commit-job-worker", ASKS_ALWAYS},
 };
@@ -82,21 +79,10 @@ static bool is_used(const struct config *c, struct slice name)
     return false;
 }
 
-// Mistakes there are no reason to stop (spec metric-store.md 2.2).
-static void warn_nats(const struct config *c, config_warn_fn *warn, void *ctx)
-{
-    const char *origin = NULL;
-    const struct json_value *section = settings_section(c->file, "nats", &origin);
-    struct nats_settings ignored;
-    if (section && c->store.subscription_count > 0)
-        nats_settings_load(section, origin, c->arena, warn, ctx, &ignored);
-}
-
 void config_warn_unused(const struct config *c, config_warn_fn *warn, void *ctx)
 {
     char text[256];
     warn_keys(c, warn, ctx);
-    warn_nats(c, warn, ctx);
     for (size_t i = 0; i < settings_section_count(c->file); i++) {
         struct slice name = settings_section_name(c->file, i);
         if (is_used(c, name))

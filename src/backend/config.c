@@ -2,6 +2,7 @@
 #include "backend/config.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -212,17 +213,22 @@ static const struct setting store_fields[] = {
     {.key = "num-workers",
      .type = SETTING_INT,
      .offset = STORE(num_workers),
-     .help = "worker threads of the NATS intake, 0: by CPUs"},
+     .help = "worker threads, 0: by CPUs"},
     {.key = "checkpoints",
-     .type = SETTING_RAW,
+     .type = SETTING_OBJECT,
      .offset = STORE(checkpoints),
-     .help = "{file-format, directory, max-wal-size}"},
+     .fields = checkpoints_fields,
+     .help = "files of the persistence layer"},
     {.key = "checkpoint-interval",
      .type = SETTING_DURATION,
      .offset = STORE(checkpoint_interval_ns),
      .default_text = "12h",
-     .help = "time between snapshots"},
-    {.key = "cleanup", .type = SETTING_RAW, .offset = STORE(cleanup), .help = "{mode, directory}"},
+     .help = "interval of the snapshots"},
+    {.key = "cleanup",
+     .type = SETTING_OBJECT,
+     .offset = STORE(cleanup),
+     .fields = cleanup_fields,
+     .help = "old checkpoints"},
     {.key = "nats-subscriptions",
      .type = SETTING_RAW,
      .offset = STORE(nats_subscriptions),
@@ -362,29 +368,57 @@ int config_load_archive(struct config *c, struct error *err)
     return settings_decode(archive_fields, section, origin, SETTINGS_IGNORE, c->arena, &c->archive, err);
 }
 
-// config_warn_unused says what is wrong with the section nats.
-static void say_nothing(void *ctx UNUSED, const char *text UNUSED)
+struct warnings {
+    config_warn_fn *warn;
+    void *ctx;
+};
+
+static void warn_nats(void *ctx, const char *text)
 {
+    const struct warnings *w = ctx;
+    char line[ERROR_TEXT_SIZE];
+    snprintf(line, sizeof(line), "nats: %s", text);
+    w->warn(w->ctx, line);
 }
 
-int config_load_store(struct config *c, struct error *err)
+static void load_nats(struct config *c, config_warn_fn *warn, void *ctx)
+{
+    struct warnings w = {warn, ctx};
+    const char *origin = NULL;
+    const struct json_value *section = settings_section(c->file, "nats", &origin);
+    nats_settings_load(section, origin, c->arena, warn_nats, &w, &c->nats);
+}
+
+int config_load_store(struct config *c, config_warn_fn *warn, void *ctx, struct error *err)
 {
     const char *origin = NULL;
-    const struct json_value *nats = settings_section(c->file, "nats", &origin);
-    nats_settings_load(nats, origin, c->arena, say_nothing, NULL, &c->nats);
     const struct json_value *section = settings_section(c->file, "metric-store", &origin);
-    c->store.present = section != NULL;
+    struct config_store *store = &c->store;
+    store->present = section != NULL;
+    load_nats(c, warn, ctx);
     if (!section)
         return 0;
-    int rc = settings_decode(store_fields, section, origin, SETTINGS_STRICT, c->arena, &c->store, err);
+    int rc = settings_decode(store_fields, section, origin, SETTINGS_STRICT, c->arena, store, err);
+    if (rc == 0)
+        rc = nats_subscriptions_load(store->nats_subscriptions, origin, c->arena, &store->subscriptions,
+                                     &store->subscription_count, err);
     if (rc)
         return rc;
-    if (c->store.retention_ns <= 0)
+    if (store->retention_ns <= 0)
         return error_set(err, ERR_INVALID, "metric-store: retention-in-memory must be above 0");
-    if (c->store.memory_cap_gb < 0 || c->store.memory_cap_gb > (1 << 20))
+    if (store->memory_cap_gb < 0 || store->memory_cap_gb > (1 << 20))
         return error_set(err, ERR_INVALID, "metric-store: memory-cap must be between 0 and 1048576");
-    return nats_subscriptions_load(c->store.nats_subscriptions, origin, c->arena, &c->store.subscriptions,
-                                   &c->store.subscription_count, err);
+    return persist_check_settings(&store->checkpoints, &store->cleanup, store->checkpoint_interval_ns, warn,
+                                  ctx, err);
+}
+
+int config_load_cleanup(struct config *c, struct cleanup_command *ret_command, struct error *err)
+{
+    const char *origin = NULL;
+    const struct json_value *section = settings_section(c->file, "metric-store", &origin);
+    if (!section)
+        return error_set(err, ERR_NOT_FOUND, "metric-store configuration required for checkpoint cleanup");
+    return cleanup_command_load(section, origin, c->arena, ret_command, err);
 }
 
 void config_free(struct config **config)
@@ -420,13 +454,18 @@ void config_print(const struct config *c, struct buf *out)
     buf_append_cstr(out, "}\n");
 }
 
+static void document_section(const char *name, const struct setting *fields, struct buf *out)
+{
+    buf_printf(out, "## Section `%s`\n\n", name);
+    settings_document(fields, "", out);
+    buf_append_cstr(out, "\n");
+}
+
 void config_document(struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
-        buf_printf(out, "## Section `%s`\n\n", sections[i].name);
-        settings_document(sections[i].fields, "", out);
-        buf_append_cstr(out, "\n");
+        document_section(sections[i].name, sections[i].fields, out);
+        if (sections[i].fields == store_fields)
+            document_section("metric-store.nats-subscriptions[]", nats_subscription_fields, out);
     }
-    buf_append_cstr(out, "## Section `metric-store.nats-subscriptions[]`\n\n");
-    settings_document(nats_subscription_fields, "", out);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The configuration of cc-backend (spec backend.md 1.8): sections main, auth, archive, metric-store, nats and cron,
-// each one table in config.c. Loaded once at start; immutable afterwards; texts live as long as the struct.
+// The configuration of cc-backend (spec backend.md 1.8): sections main, auth, archive, metric-store, nats
+// and cron, each one table in config.c or beside the part that the two servers share. Loaded once at start; immutable afterwards; texts live as long as the struct.
 #ifndef BACKEND_CONFIG_H
 #define BACKEND_CONFIG_H
 
@@ -10,7 +10,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/settings.h"
+#include "store/cleanup-command.h"
 #include "store/nats-settings.h"
+#include "store/persist-settings.h"
 
 struct config_main {
     const char *addr, *user, *group, *db, *static_files, *https_cert_file, *https_key_file, *redirect_http_to;
@@ -46,7 +48,9 @@ struct config_archive {
 struct config_store {
     bool present;
     int64_t retention_ns, memory_cap_gb, num_workers, checkpoint_interval_ns;
-    const struct json_value *checkpoints, *cleanup, *nats_subscriptions, *debug;
+    struct checkpoints_settings checkpoints;
+    struct cleanup_settings cleanup;
+    const struct json_value *nats_subscriptions, *debug;  // as given
     const struct nats_intake_subscription *subscriptions; // of nats_subscriptions
     size_t subscription_count;
 };
@@ -82,9 +86,14 @@ int config_load(const char *path, struct config **ret_config, enum config_channe
 // The later steps of the start (spec 1.4 steps 10 and 11), so that one-shot actions do not need these
 // sections.
 int config_load_archive(struct config *config, struct error *err) MUST_CHECK;
-int config_load_store(struct config *config, struct error *err) MUST_CHECK;
-// Calls warn for every key and section of the file that is accepted but changes nothing in this release.
+// The sections metric-store and nats. Oddities that are no reason to stop go to 'warn', one line each: mistakes in section nats are
+// of that kind (spec 1.8).
 typedef void config_warn_fn(void *ctx, const char *text);
+int config_load_store(struct config *config, config_warn_fn *warn, void *ctx, struct error *err) MUST_CHECK;
+// Section metric-store for -cleanup-checkpoints, without the checks of a start; texts live as long as config.
+int config_load_cleanup(struct config *config, struct cleanup_command *ret_command,
+                        struct error *err) MUST_CHECK;
+// Calls warn for every key and section of the file that is accepted but changes nothing in this release.
 void config_warn_unused(const struct config *config, config_warn_fn *warn, void *ctx);
 void config_free(struct config **config);
 // Effective values of all sections as one JSON document; secrets are hidden.

@@ -2,6 +2,7 @@
 #include "backend/own-metrics.h"
 
 #include "base/log.h"
+#include "store/persist-metrics.h"
 
 enum sample_kind { COUNTER, GAUGE };
 
@@ -25,8 +26,7 @@ static void put_samples(struct buf *out, const struct sample *samples, size_t co
 static void put_http(struct buf *out, struct http_server *server)
 {
     struct http_server_stats s = {0};
-    if (server)
-        http_server_stats(server, &s);
+    http_server_stats(server, &s);
     const struct sample samples[] = {
         {"cc_backend_http_requests", COUNTER, "requests answered", s.requests},
         {"cc_backend_http_client_errors", COUNTER, "answers with status 4xx", s.responses_4xx},
@@ -60,14 +60,36 @@ static void put_jobs(struct buf *out, const struct jobs *jobs)
     put_samples(out, samples, ARRAY_LEN(samples));
 }
 
+// The names are those of cc-metric-store.
+static void put_engine(struct buf *out, const struct own_metrics *own)
+{
+    struct workers_stats w;
+    struct persist_stats disk = {0};
+    workers_stats(own->workers, &w);
+    const struct sample samples[] = {
+        {"cc_retention_runs", COUNTER, "Retention runs.", w.retention_runs},
+        {"cc_retention_failed_queries", COUNTER,
+         "Retention and cleanup runs that did not know the hosts of running jobs.", w.failed_queries},
+        {"cc_memory_cap_runs", COUNTER, "Times that the memory was above the cap.", w.cap_runs},
+        {"cc_memory_cap_freed_chunks", COUNTER, "Chunks freed because of the memory cap.",
+         w.cap_freed_chunks},
+        {"cc_cleanup_runs", COUNTER, "Cleanup runs.", w.cleanup_runs},
+        {"cc_cleanup_failed_runs", COUNTER, "Cleanup runs in which something failed.", w.failed_cleanups},
+        {"cc_cleanup_files", COUNTER, "Snapshots deleted or archived by the cleanup.", w.cleaned_files}};
+    put_samples(out, samples, ARRAY_LEN(samples));
+    persist_stats(own->engine->persist, &disk);
+    persist_metrics(&disk, out);
+    nats_intake_metrics(own->engine->intake, out);
+    store_api_metrics(own->store_api, out);
+}
+
 static void get_metrics(void *ctx, struct http_request *req UNUSED, const struct user *user UNUSED,
                         struct http_response *resp)
 {
     const struct own_metrics *own = ctx;
-    put_http(&resp->body, atomic_load_explicit(&own->server, memory_order_acquire));
+    put_http(&resp->body, own->server);
     put_jobs(&resp->body, own->jobs);
-    nats_intake_metrics(own->intake, &resp->body);
-    store_api_metrics(own->store_api, &resp->body);
+    put_engine(&resp->body, own);
     buf_append_cstr(&resp->body, "# EOF\n");
     http_set_header(resp, "Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8");
     resp->status = 200;

@@ -3,18 +3,18 @@
 #ifndef BACKEND_OWN_METRICS_H
 #define BACKEND_OWN_METRICS_H
 
-#include <stdatomic.h>
-
+#include "backend/engine.h"
 #include "backend/jobs.h"
 #include "backend/rest.h"
-#include "store/nats-intake.h"
+#include "backend/workers.h"
 #include "store/store-api.h"
 
 struct own_metrics {
     const struct jobs *jobs;
     const struct store_api *store_api;
-    const struct nats_intake *intake;   // NULL: none
-    struct http_server *_Atomic server; // set once it runs, when requests may come already; NULL before
+    const struct engine *engine;
+    const struct workers *workers; // set before requests may come
+    struct http_server *server;
 };
 
 extern const struct rest_route own_metrics_routes[]; // ctx: struct own_metrics

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backend/assets.h"
+#include "backend/engine.h"
 #include "backend/own-metrics.h"
 #include "backend/rest-clusters.h"
 #include "backend/rest-jobs.h"
@@ -16,7 +17,6 @@
 #include "base/mem.h"
 #include "base/process.h"
 
-#define BYTES_PER_GB      1000000000 // spec metric-store.md 4.8
 #define HTTP_STOP_MS      60000
 #define ARCHIVER_DRAIN_MS 60000
 // Starts and stops wait for the disk, and those that wait together share a commit (job-writer.h): the number of
@@ -25,9 +25,8 @@
 
 struct server {
     const struct server_options *o;
-    struct store *store;
+    struct engine engine;
     struct store_api *store_api;
-    struct nats_intake *intake; // NULL: no subscriptions
     struct job_writer *writer;
     struct archiver *archiver;
     struct workers *workers;
@@ -41,6 +40,7 @@ struct server {
     struct own_metrics own_metrics;
     struct asset_set assets;
     int signal_fd;
+    bool started; // everything was up
 };
 
 static int64_t wall_now_s(void)
@@ -58,59 +58,6 @@ bool server_is_loopback(const char *address)
     mem_free(host);
     mem_free(port);
     return loopback;
-}
-
-// ---- engine
-// ------------------------------------------------------------------------------------------------- The
-// frequency belongs to (cluster, metric): a cluster with a finer step must not lose samples to another
-// (MS-54).
-static int open_store(struct server *s, struct error *err)
-{
-    const struct config_store *c = &s->o->config->store;
-    struct store_metric *metrics = NULL;
-    size_t count = 0, cap = 0;
-    for (size_t i = 0; i < cluster_set_count(s->o->clusters); i++) {
-        const struct cluster *cluster = cluster_set_at(s->o->clusters, i);
-        for (size_t k = 0; k < cluster->metric_count; k++) {
-            const struct metric_config *m = &cluster->metrics[k];
-            ENSURE_CAPACITY(metrics, cap, count + 1);
-            metrics[count++] = (struct store_metric){.cluster = cluster->name,
-                                                     .name = m->name,
-                                                     .frequency_s = m->timestep_s,
-                                                     .aggregation = m->aggregation};
-        }
-    }
-    struct store_options options = {.metrics = metrics,
-                                    .metric_count = count,
-                                    .retention_s = c->retention_ns / NS_PER_S,
-                                    .memory_cap_bytes = (size_t)c->memory_cap_gb * BYTES_PER_GB,
-                                    .resample_minimum_points =
-                                        (size_t)s->o->config->main.resampling_minimum_points};
-    int rc = store_new(&options, &s->store, err);
-    mem_free(metrics);
-    return rc;
-}
-
-static void log_nats(void *ctx UNUSED, enum log_level level, const char *text)
-{
-    log_at(level, "%s", text);
-}
-
-static int start_intake(struct server *s, struct error *err)
-{
-    const struct config *c = s->o->config;
-    struct nats_intake_options options = {.connection = nats_settings_connection(&c->nats, "cc-backend"),
-                                          .subscriptions = c->store.subscriptions,
-                                          .subscription_count = c->store.subscription_count,
-                                          .workers = c->store.num_workers};
-    if (options.subscription_count == 0)
-        return 0;
-    if (!c->nats.address[0]) {
-        log_warn("NATS: no address is configured: the subscriptions are not used");
-        return 0;
-    }
-    options.connection.report = log_nats;
-    return nats_intake_start(s->store, &options, &s->intake, err);
 }
 
 static void log_refused(void *ctx UNUSED, const char *endpoint, const char *peer, const char *text)
@@ -136,7 +83,7 @@ static int open_jobs(struct server *s, struct error *err)
         log_info("%lld jobs moved from job_cache to job", (long long)moved_kept[0]);
     struct archiver_options options = {.pool = s->o->pool,
                                        .writer = s->writer,
-                                       .store = s->store,
+                                       .store = s->engine.store,
                                        .clusters = s->o->clusters,
                                        .archive = s->o->archive,
                                        .settle_s = -1};
@@ -145,13 +92,14 @@ static int open_jobs(struct server *s, struct error *err)
         return rc;
     s->jobs = (struct jobs){.pool = s->o->pool,
                             .writer = s->writer,
-                            .store = s->store,
+                            .store = s->engine.store,
                             .clusters = s->o->clusters,
                             .archive = s->o->archive,
                             .archiver = s->archiver,
                             .resample_minimum_points = (size_t)s->o->config->main.resampling_minimum_points,
                             .now_s = wall_now_s};
-    s->workers = workers_new(&s->jobs, s->o->config);
+    s->workers = workers_new(&s->jobs, s->o->config, s->engine.persist);
+    s->own_metrics.workers = s->workers;
     return 0;
 }
 
@@ -167,8 +115,8 @@ static void mount(struct server *s)
     s->ui_api =
         (struct ui_api){.jobs = &s->jobs, .demo = s->o->demo, .authentication = !auth_disabled(s->o->auth)};
     struct store_api_options api = {.now_s = wall_now_s, .mount_query = true, .on_refused = log_refused};
-    s->store_api = store_api_new(s->store, &api);
-    s->own_metrics = (struct own_metrics){.jobs = &s->jobs, .store_api = s->store_api, .intake = s->intake};
+    s->store_api = store_api_new(s->engine.store, &api);
+    s->own_metrics = (struct own_metrics){.jobs = &s->jobs, .store_api = s->store_api, .engine = &s->engine};
     rest_add(s->rest, rest_jobs_routes, &s->rest_jobs);
     rest_add(s->rest, rest_clusters_routes, &s->rest_clusters);
     rest_add(s->rest, ui_api_routes, &s->ui_api);
@@ -210,7 +158,7 @@ static int listen_http(struct server *s, struct error *err)
 {
     const struct config_main *m = &s->o->config->main;
     struct http_server_options options = {
-        .address = m->addr, .threads = HTTP_THREADS, .compress = true, .on_done = log_request};
+        .address = m->addr, .threads = HTTP_THREADS, .hold = true, .compress = true, .on_done = log_request};
     if (m->https_cert_file[0] && m->https_key_file[0]) {
         options.cert_file = m->https_cert_file;
         options.key_file = m->https_key_file;
@@ -230,15 +178,21 @@ static int start(struct server *s, struct error *err)
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     int rc = process_signal_fd(signals, ARRAY_LEN(signals), &s->signal_fd, err);
     if (rc == 0)
-        rc = open_store(s, err);
-    if (rc == 0)
-        rc = open_jobs(s, err);
-    if (rc == 0)
-        rc = start_intake(s, err);
+        rc = engine_make(&s->engine, s->o->config, s->o->clusters, err);
     if (rc)
         return rc;
     mount(s);
-    return listen_http(s, err);
+    rc = listen_http(s, err); // a port in use is found out before files are looked at
+    if (rc == 0)
+        rc = engine_open(&s->engine, s->o->pool, err); // as the user that writes them from now on
+    if (rc == 0)
+        rc = open_jobs(s, err);
+    if (rc == 0)
+        rc = engine_start_intake(&s->engine, err);
+    if (rc == 0)
+        rc = http_server_open(s->http, err);
+    s->started = rc == 0;
+    return rc;
 }
 
 static int wait_for_end(struct server *s, struct error *err)
@@ -256,10 +210,12 @@ static int wait_for_end(struct server *s, struct error *err)
     }
 }
 
+// The archiver and requests that still run read the engine, so it goes after them. Upstream gives both 60 s and then exits with
+// what it has; here nothing is lost if systemd loses its patience: the log and the database have it.
 static void stop(struct server *s)
 {
     process_sd_notify("STOPPING=1\nSTATUS=Shutting down ...");
-    nats_intake_stop(s->intake);
+    engine_stop_intake(&s->engine);
     if (s->redirect)
         http_server_stop(&s->redirect, 0);
     if (s->http && !http_server_stop(&s->http, HTTP_STOP_MS))
@@ -271,8 +227,7 @@ static void stop(struct server *s)
     http_router_free(&s->router);
     http_router_free(&s->redirect_router);
     store_api_free(&s->store_api);
-    nats_intake_free(&s->intake);
-    store_free(&s->store);
+    engine_close(&s->engine, s->started);
     if (s->signal_fd >= 0)
         close(s->signal_fd);
 }

@@ -546,3 +546,16 @@ int sql_job_visit_hosts(struct sql_conn *conn, int64_t before, int64_t recent, s
     rc = sql_prepare(conn, "SELECT cluster, resources, id FROM job ORDER BY id DESC LIMIT ?", &stmt, err);
     return rc ? rc : visit_all(stmt, recent, visit, ctx, err);
 }
+
+int sql_job_visit_needed_hosts(struct sql_conn *conn, int64_t before, sql_job_host_fn *visit, void *ctx,
+                               struct error *err)
+{
+    struct sql_stmt *stmt = NULL;
+    int rc = sql_job_visit_hosts(conn, before, 0, visit, ctx, err);
+    if (rc == 0)
+        rc = sql_prepare(conn,
+                         "SELECT cluster, resources, id FROM job WHERE monitoring_status = 1 AND "
+                         "job_state != 'running' AND start_time < ?",
+                         &stmt, err);
+    return rc ? rc : visit_all(stmt, before, visit, ctx, err);
+}

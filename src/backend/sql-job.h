@@ -81,4 +81,8 @@ typedef void sql_job_host_fn(void *ctx, struct slice cluster, struct slice host)
 int sql_job_visit_hosts(struct sql_conn *conn, int64_t before, int64_t recent, sql_job_host_fn *visit,
                         void *ctx, struct error *err) MUST_CHECK;
 
+// Hosts whose samples from before this time are still needed: of running jobs, and of stopped ones that wait for the archiver.
+int sql_job_visit_needed_hosts(struct sql_conn *conn, int64_t before, sql_job_host_fn *visit, void *ctx,
+                               struct error *err) MUST_CHECK;
+
 #endif

@@ -22,14 +22,30 @@ static int load(const char *text, struct config **ret, enum config_channel *ret_
     return rc;
 }
 
-static struct config *must_load(const char *text)
+static void collect(void *ctx, const char *text)
+{
+    struct buf *out = ctx;
+    buf_printf(out, "%s\n", text);
+}
+
+static struct config *must_load_telling(const char *text, struct buf *warnings)
 {
     struct config *config = NULL;
     enum config_channel channel;
     struct error err = ERROR_INIT;
     EXPECT(load(text, &config, &channel, &err) == 0, "%s: %s", text, err.text);
     EXPECT(config_load_archive(config, &err) == 0, "%s: %s", text, err.text);
-    EXPECT(config_load_store(config, &err) == 0, "%s: %s", text, err.text);
+    EXPECT(config_load_store(config, collect, warnings, &err) == 0, "%s: %s", text, err.text);
+    return config;
+}
+
+static struct config *must_load(const char *text)
+{
+    struct buf warnings;
+    buf_init(&warnings, 65536);
+    struct config *config = must_load_telling(text, &warnings);
+    EXPECT(warnings.len == 0, "%s: %s", text, buf_cstr(&warnings));
+    buf_release(&warnings);
     return config;
 }
 
@@ -96,27 +112,41 @@ static void test_refused(void **state)
 
 static void test_refused_store(void **state)
 {
-    static const char *const texts[] = {"{\"retention-in-memory\":\"0s\",\"memory-cap\":1}",
-                                        "{\"retention-in-memory\":\"1h\",\"memory-cap\":-1}",
-                                        "{\"retention-in-memory\":\"1h\",\"memory-cap\":9999999}",
-                                        "{\"retention-in-memory\":\"1h\"}"};
+#define GOOD "\"retention-in-memory\":\"1h\",\"memory-cap\":1"
+    static const struct {
+        const char *text, *part;
+    } cases[] = {
+        {"{\"retention-in-memory\":\"0s\",\"memory-cap\":1}", "above 0"},
+        {"{\"retention-in-memory\":\"1h\",\"memory-cap\":-1}", "between 0"},
+        {"{\"retention-in-memory\":\"1h\",\"memory-cap\":9999999}", "between 0"},
+        {"{\"retention-in-memory\":\"1h\"}", "memory-cap"},
+        {"{" GOOD ",\"checkpoint-interval\":\"0s\"}", "checkpoint-interval must be positive"},
+        {"{" GOOD ",\"checkpoint-interval\":\"soon\"}", "checkpoint-interval"},
+        {"{" GOOD ",\"checkpoints\":{\"directory\":\"\"}}", "'directory' must not be empty"},
+        {"{" GOOD ",\"checkpoints\":{\"dir\":\"x\"}}", "unknown field"},
+        {"{" GOOD ",\"checkpoints\":{\"durability\":\"some\"}}", "durability"},
+        {"{" GOOD ",\"checkpoints\":{\"log-size\":1}}", "log-size"},
+        {"{" GOOD ",\"cleanup\":{\"mode\":\"burn\"}}", "mode"},
+        {"{" GOOD ",\"cleanup\":{\"mode\":\"archive\"}}", "needs a 'directory'"},
+        {"{" GOOD ",\"nats-subscriptions\":{}}", "must be an array"},
+        {"{" GOOD ",\"nats-subscriptions\":[{\"subscribe-to\":\"a..b\"}]}", "no NATS subject"},
+    };
+#undef GOOD
     char text[512];
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct config *c = NULL;
+        struct buf warnings;
         enum config_channel channel;
         struct error err = ERROR_INIT;
-        snprintf(text, sizeof(text), "{\"main\":{},\"metric-store\":%s}", texts[i]);
+        snprintf(text, sizeof(text), "{\"main\":{},\"metric-store\":%s}", cases[i].text);
+        buf_init(&warnings, 65536);
         EXPECT(load(text, &c, &channel, &err) == 0, "%s", err.text);
-        EXPECT(config_load_store(c, &err) < 0, "accepted: %s", texts[i]);
+        EXPECT(config_load_store(c, collect, &warnings, &err) < 0, "accepted: %s", cases[i].text);
+        EXPECT(strstr(err.text, cases[i].part), "case %zu: '%s'", i, err.text);
+        buf_release(&warnings);
         config_free(&c);
     }
-}
-
-static void collect(void *ctx, const char *text)
-{
-    struct buf *out = ctx;
-    buf_printf(out, "%s\n", text);
 }
 
 // What is accepted for compatibility and changes nothing is named, and nothing else is.
@@ -133,7 +163,7 @@ static void test_unused_keys_are_named(void **state)
         {"{\"main\":{\"db-config\":{\"soft-heap-limit-mb\":1,\"cache-size-mb\":1}}}",
          "configuration: 'main.db-config.soft-heap-limit-mb' has no effect in this release\n"},
         {"{\"main\":{},\"archive\":{\"kind\":\"file\",\"path\":\"x\",\"retention\":{\"policy\":\"none\"}},"
-         "\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,\"debug\":{\"gops\":true}}}",
+         "\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,\"num-workers\":4,\"debug\":{}}}",
          "configuration: 'archive.retention' has no effect in this release\n"
          "configuration: 'metric-store.debug' has no effect in this release\n"},
         {"{\"main\":{},\"nats\":{\"address\":\"x\"},\"ui\":{}}",
@@ -156,18 +186,25 @@ static void test_unused_keys_are_named(void **state)
     }
 }
 
+// Mistakes in section nats are told and cost themselves only.
 static void test_nats(void **state)
 {
+    struct buf warnings;
     (void)state;
+    buf_init(&warnings, 65536);
     struct config *c =
-        must_load("{\"main\":{},\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
-                  "\"nats-subscriptions\":[{\"subscribe-to\":\"m.>\",\"cluster-tag\":\"alex\"}]},"
-                  "\"nats\":{\"address\":\"nats://h\",\"username\":5}}");
+        must_load_telling("{\"main\":{},\"metric-store\":{\"retention-in-memory\":\"1h\",\"memory-cap\":1,"
+                          "\"nats-subscriptions\":[{\"subscribe-to\":\"m.>\",\"cluster-tag\":\"alex\"}]},"
+                          "\"nats\":{\"address\":\"nats://h\",\"username\":5}}",
+                          &warnings);
     assert_string_equal(c->nats.address, "nats://h");
     assert_string_equal(c->nats.username, "");
+    EXPECT(strstr(buf_cstr(&warnings), "nats: ") && strstr(buf_cstr(&warnings), "username"), "%s",
+           buf_cstr(&warnings));
     assert_int_equal(c->store.subscription_count, 1);
     assert_string_equal(c->store.subscriptions[0].subject, "m.>");
     assert_string_equal(c->store.subscriptions[0].cluster_tag, "alex");
+    buf_release(&warnings);
     config_free(&c);
 }
 

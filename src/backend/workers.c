@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "backend/job-load.h"
 #include "backend/job-stats.h"
@@ -12,16 +13,39 @@
 #include "base/mem.h"
 
 #define FOOTPRINT_MIN_DURATION_S 600
-#define MAINTAIN_INTERVAL_S      20
+#define CAP_INTERVAL_S           1
+#define TIDY_INTERVAL_S          5
+#define FIRST_CLEANUP_S          30
 
-enum worker_kind { WORKER_DURATION, WORKER_FOOTPRINT, WORKER_MAINTAIN, WORKER_RETAIN, WORKER_COUNT };
+enum worker_kind {
+    WORKER_DURATION,
+    WORKER_FOOTPRINT,
+    WORKER_CAP,
+    WORKER_TIDY,
+    WORKER_RETAIN,
+    WORKER_CLEANUP,
+    WORKER_COUNT
+};
+// Neighbours share a thread: the first of each one's, and the end.
+static const enum worker_kind lane_first[] = {WORKER_DURATION, WORKER_CAP, WORKER_CLEANUP, WORKER_COUNT};
+#define LANE_COUNT (ARRAY_LEN(lane_first) - 1)
+
+struct lane {
+    struct workers *workers;
+    enum worker_kind first, end;
+    pthread_t thread;
+};
 
 struct workers {
+    struct workers_duty duty;
     const struct jobs *jobs;
-    const struct config *config;
     int64_t interval_ns[WORKER_COUNT];
-    struct mono_time due[WORKER_COUNT];
-    pthread_t thread;
+    struct mono_time due[WORKER_COUNT]; // each of its lane's thread
+    struct lane lanes[LANE_COUNT];
+    struct {
+        _Atomic uint64_t retention_runs, cap_runs, cap_freed_chunks, failed_queries, cleanup_runs,
+            failed_cleanups, cleaned_files;
+    } stats;
     pthread_mutex_t lock; // guards closing
     pthread_cond_t changed;
     bool closing;
@@ -104,9 +128,10 @@ int workers_update_footprints(const struct jobs *jobs, int64_t *ret_updated, str
     return rc;
 }
 
-// ---- retention --------------------------------------------------------------------------------------------
+// ---- retention and cleanup ----------------------------------------------------------------------------------
 struct used_hosts {
     struct hashmap *seen;
+    struct persist *persist; // NULL: it need not know of them
 };
 
 static struct slice host_key(char *text, size_t size, struct slice cluster, struct slice host)
@@ -120,6 +145,8 @@ static void note_host(void *ctx, struct slice cluster, struct slice host)
     char text[1024];
     struct used_hosts *used = ctx;
     hashmap_put(used->seen, host_key(text, sizeof(text), cluster, host), NULL);
+    if (used->persist)
+        persist_keep_host(used->persist, cluster, host);
 }
 
 static bool keep_host(void *ctx, struct slice cluster, struct slice host)
@@ -129,35 +156,108 @@ static bool keep_host(void *ctx, struct slice cluster, struct slice host)
     return hashmap_has(used->seen, host_key(text, sizeof(text), cluster, host));
 }
 
-uint64_t workers_retain(const struct jobs *jobs, int64_t retention_s)
+// The hosts of jobs that need data from before *threshold. Without the list nobody can tell which data that is: one more retention
+// instead of freeing too much, or never (MS-03). False: so it is.
+static bool find_used(const struct workers_duty *duty, const char *what, int64_t *threshold,
+                      struct used_hosts *ret)
 {
-    struct used_hosts used = {.seen = hashmap_new()};
     struct error err = ERROR_INIT;
-    int64_t threshold = jobs->now_s() - retention_s;
-    struct sql_conn *conn = sql_take_reader(jobs->pool);
-    int rc = sql_job_visit_hosts(conn, threshold, 0, note_host, &used, &err);
+    ret->seen = hashmap_new();
+    struct sql_conn *conn = sql_take_reader(duty->jobs->pool);
+    int rc = sql_job_visit_needed_hosts(conn, *threshold, note_host, ret, &err);
     sql_give_back(&conn);
-    if (rc) {
-        // Nobody can tell which data is needed: one more retention instead of freeing too much, or never (MS-03).
-        log_warn("retention: the running jobs are unknown, keeping data for twice the retention: %s",
-                 err.text);
-        threshold -= retention_s;
-    }
-    uint64_t freed = store_retain(jobs->store, threshold, rc ? NULL : keep_host, &used);
+    if (rc == 0)
+        return true;
+    log_warn("%s: the running jobs are unknown, keeping data for twice the retention: %s", what, err.text);
+    *threshold -= duty->retention_s;
+    return false;
+}
+
+uint64_t workers_retain(const struct workers_duty *duty, bool *ret_known)
+{
+    // Snapshots of these hosts are read beyond the retention: a restart must not shorten what running jobs keep.
+    struct used_hosts used = {.persist = duty->persist};
+    int64_t threshold = duty->jobs->now_s() - duty->retention_s;
+    *ret_known = find_used(duty, "retention", &threshold, &used);
+    uint64_t freed = store_retain(duty->jobs->store, threshold, *ret_known ? keep_host : NULL, &used);
     hashmap_free(&used.seen);
     return freed;
 }
 
-static void hold_cap(const struct jobs *jobs)
+int workers_clean_up(const struct workers_duty *duty, bool *ret_known, struct cleanup_result *ret,
+                     struct error *err)
 {
-    struct store_cap_report report;
-    if (store_hold_cap(jobs->store, jobs->now_s(), &report))
-        log_warn("memory cap: bytes=%" PRIu64 " freed=%" PRIu64 " chunks, left=%" PRIu64
-                 ": data older than %" PRId64 " s is gone",
-                 report.bytes_before, report.freed_chunks, report.bytes_after, report.kept_s);
+    struct used_hosts used = {0};
+    int64_t cutoff = duty->jobs->now_s() - duty->retention_s;
+    *ret_known = find_used(duty, "cleanup", &cutoff, &used);
+    int rc = persist_cleanup(duty->persist, duty->archive_directory, cutoff, *ret_known ? keep_host : NULL,
+                             &used, ret, err);
+    hashmap_free(&used.seen);
+    return rc;
 }
 
-// ---- the thread -------------------------------------------------------------------------------------------
+// ---- the engine's duties, counted and told ----------------------------------------------------------------
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static void run_cap(struct workers *w)
+{
+    struct store_cap_report report;
+    if (!store_hold_cap(w->jobs->store, w->jobs->now_s(), &report))
+        return;
+    count(&w->stats.cap_runs, 1);
+    count(&w->stats.cap_freed_chunks, report.freed_chunks);
+    log_warn("memory cap: bytes=%" PRIu64 " freed=%" PRIu64 " chunks, left=%" PRIu64
+             ": data older than %" PRId64
+             " s is gone; raise metric-store.memory-cap or shorten retention-in-memory",
+             report.bytes_before, report.freed_chunks, report.bytes_after, report.kept_s);
+}
+
+static void run_retain(struct workers *w)
+{
+    bool known = false;
+    uint64_t freed = workers_retain(&w->duty, &known);
+    count(&w->stats.retention_runs, 1);
+    count(&w->stats.failed_queries, !known);
+    log_info("retention: freed=%" PRIu64 " chunks", freed);
+}
+
+static void run_cleanup(struct workers *w)
+{
+    struct cleanup_result result = {0};
+    struct error err = ERROR_INIT;
+    bool known = false;
+    if (!w->duty.persist)
+        return;
+    int rc = workers_clean_up(&w->duty, &known, &result, &err);
+    count(&w->stats.cleanup_runs, 1);
+    count(&w->stats.failed_queries, !known);
+    count(&w->stats.failed_cleanups, rc < 0);
+    count(&w->stats.cleaned_files, result.files);
+    if (rc < 0)
+        log_error("cleanup: failed_clusters=%" PRIu64 " failed_files=%" PRIu64
+                  ", their snapshots stay and are tried again: %s",
+                  result.failed_clusters, result.failed_files, err.text);
+    log_info("cleanup: files=%" PRIu64 " %s, rows=%" PRIu64 ", removed_hosts=%" PRIu64, result.files,
+             w->duty.archive_directory ? "archived" : "deleted", result.rows, result.removed_hosts);
+}
+
+void workers_stats(const struct workers *w, struct workers_stats *ret)
+{
+#define READ(name) ret->name = atomic_load_explicit(&w->stats.name, memory_order_relaxed)
+    READ(retention_runs);
+    READ(cap_runs);
+    READ(cap_freed_chunks);
+    READ(failed_queries);
+    READ(cleanup_runs);
+    READ(failed_cleanups);
+    READ(cleaned_files);
+#undef READ
+}
+
+// ---- the threads ------------------------------------------------------------------------------------------
 static void run_worker(struct workers *w, enum worker_kind kind)
 {
     struct error err = ERROR_INIT;
@@ -171,12 +271,17 @@ static void run_worker(struct workers *w, enum worker_kind kind)
         rc = workers_update_footprints(w->jobs, &updated, &err);
         log_debug("footprints of %" PRId64 " running jobs updated", updated);
         break;
-    case WORKER_MAINTAIN:
-        hold_cap(w->jobs);
+    case WORKER_CAP:
+        run_cap(w);
+        break;
+    case WORKER_TIDY:
         store_maintain(w->jobs->store, w->jobs->now_s());
         break;
     case WORKER_RETAIN:
-        workers_retain(w->jobs, w->config->store.retention_ns / NS_PER_S);
+        run_retain(w);
+        break;
+    case WORKER_CLEANUP:
+        run_cleanup(w);
         break;
     case WORKER_COUNT:
         break;
@@ -185,22 +290,24 @@ static void run_worker(struct workers *w, enum worker_kind kind)
         log_error("background work failed: %s", err.text);
 }
 
-static enum worker_kind earliest(const struct workers *w)
+static enum worker_kind earliest(const struct lane *lane)
 {
-    enum worker_kind best = 0;
-    for (enum worker_kind k = 1; k < WORKER_COUNT; k++) {
-        if (w->due[k].ns < w->due[best].ns)
+    const struct mono_time *due = lane->workers->due;
+    enum worker_kind best = lane->first;
+    for (enum worker_kind k = best + 1; k < lane->end; k++) {
+        if (due[k].ns < due[best].ns)
             best = k;
     }
     return best;
 }
 
-static void *workers_main(void *arg)
+static void *lane_main(void *arg)
 {
-    struct workers *w = arg;
+    struct lane *lane = arg;
+    struct workers *w = lane->workers;
     pthread_mutex_lock(&w->lock);
     while (!w->closing) {
-        enum worker_kind next = earliest(w);
+        enum worker_kind next = earliest(lane);
         struct timespec until = {.tv_sec = w->due[next].ns / NS_PER_S, .tv_nsec = w->due[next].ns % NS_PER_S};
         if (clock_mono().ns < w->due[next].ns) {
             pthread_cond_timedwait(&w->changed, &w->lock, &until);
@@ -215,26 +322,42 @@ static void *workers_main(void *arg)
     return NULL;
 }
 
-struct workers *workers_new(const struct jobs *jobs, const struct config *config)
+static void set_times(struct workers *w, const struct config *config)
+{
+    int64_t retention_ns = config->store.retention_ns;
+    int64_t now = clock_mono().ns;
+    w->interval_ns[WORKER_DURATION] = config->cron.duration_ns;
+    w->interval_ns[WORKER_FOOTPRINT] = config->cron.footprint_ns;
+    w->interval_ns[WORKER_CAP] = CAP_INTERVAL_S * NS_PER_S;
+    w->interval_ns[WORKER_TIDY] = TIDY_INTERVAL_S * NS_PER_S;
+    w->interval_ns[WORKER_RETAIN] = MAX(retention_ns / 24, NS_PER_S);
+    w->interval_ns[WORKER_CLEANUP] = MAX(retention_ns, NS_PER_S);
+    for (enum worker_kind k = 0; k < WORKER_COUNT; k++)
+        w->due[k].ns = now + w->interval_ns[k];
+    w->due[WORKER_CLEANUP].ns = now + MIN(FIRST_CLEANUP_S * NS_PER_S, w->interval_ns[WORKER_CLEANUP]);
+}
+
+struct workers *workers_new(const struct jobs *jobs, const struct config *config, struct persist *persist)
 {
     struct workers *w = NEW(struct workers);
     pthread_condattr_t attr;
     w->jobs = jobs;
-    w->config = config;
-    w->interval_ns[WORKER_DURATION] = config->cron.duration_ns;
-    w->interval_ns[WORKER_FOOTPRINT] = config->cron.footprint_ns;
-    w->interval_ns[WORKER_MAINTAIN] = MAINTAIN_INTERVAL_S * NS_PER_S;
-    w->interval_ns[WORKER_RETAIN] = MAX(config->store.retention_ns / 24, NS_PER_S);
-    int64_t now = clock_mono().ns;
-    for (enum worker_kind k = 0; k < WORKER_COUNT; k++)
-        w->due[k].ns = now + w->interval_ns[k];
+    w->duty = (struct workers_duty){.jobs = jobs,
+                                    .persist = persist,
+                                    .retention_s = persist_seconds(config->store.retention_ns),
+                                    .archive_directory = cleanup_archive_directory(&config->store.cleanup)};
+    set_times(w, config);
     pthread_mutex_init(&w->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&w->changed, &attr);
     pthread_condattr_destroy(&attr);
-    int rc = pthread_create(&w->thread, NULL, workers_main, w);
-    ASSERT(rc == 0);
+    for (size_t i = 0; i < LANE_COUNT; i++) {
+        struct lane *lane = &w->lanes[i];
+        *lane = (struct lane){.workers = w, .first = lane_first[i], .end = lane_first[i + 1]};
+        int rc = pthread_create(&lane->thread, NULL, lane_main, lane);
+        ASSERT(rc == 0);
+    }
     return w;
 }
 
@@ -245,9 +368,10 @@ void workers_free(struct workers **workers)
         return;
     pthread_mutex_lock(&w->lock);
     w->closing = true;
-    pthread_cond_signal(&w->changed);
+    pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
-    pthread_join(w->thread, NULL);
+    for (size_t i = 0; i < LANE_COUNT; i++)
+        pthread_join(w->lanes[i].thread, NULL);
     pthread_cond_destroy(&w->changed);
     pthread_mutex_destroy(&w->lock);
     mem_free(w);

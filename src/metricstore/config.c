@@ -139,33 +139,6 @@ static const struct setting store_settings[] = {
     {0},
 };
 
-// The same keys for -cleanup-checkpoints, which takes any mode.
-static const struct setting cleanup_directory_settings[] = {
-    {.key = "directory",
-     .type = SETTING_STRING,
-     .offset = offsetof(struct cleanup_settings, directory),
-     .help = "root directory of the Parquet archive"},
-    {0},
-};
-static const struct setting cleanup_run_settings[] = {
-    {.key = "retention-in-memory",
-     .type = SETTING_DURATION,
-     .offset = STORE(retention_ns),
-     .flags = SETTING_REQUIRED,
-     .help = "how long data stays in memory"},
-    {.key = "checkpoints",
-     .type = SETTING_OBJECT,
-     .offset = STORE(checkpoints),
-     .fields = checkpoints_fields,
-     .help = "files of the persistence layer"},
-    {.key = "cleanup",
-     .type = SETTING_OBJECT,
-     .offset = STORE(cleanup),
-     .fields = cleanup_directory_settings,
-     .help = "old checkpoints"},
-    {0},
-};
-
 struct config_metric {
     int64_t frequency;
     const char *aggregation;
@@ -363,7 +336,7 @@ static int load_subscriptions(const struct loading *loading, const char *origin,
                             err);
 }
 
-static int check_checkpoint_interval(const struct loading *loading, struct error *err)
+static void load_checkpoint_interval(const struct loading *loading)
 {
     struct config_store *store = &loading->config->store;
     struct error why = ERROR_INIT;
@@ -374,10 +347,11 @@ static int check_checkpoint_interval(const struct loading *loading, struct error
         store->checkpoint_interval = "12h";
         store->checkpoint_interval_ns = 12 * 3600 * NS_PER_S;
     }
-    if (store->checkpoint_interval_ns <= 0) // a panic upstream (MS-06)
-        return error_set(err, ERR_INVALID, "metric-store: checkpoint-interval must be positive, not '%s'",
-                         store->checkpoint_interval);
-    return 0;
+}
+
+static void warn_checkpoints(void *ctx, const char *text)
+{
+    warn(ctx, "%s", text);
 }
 
 static int load_store(const struct loading *loading, struct error *err)
@@ -394,28 +368,15 @@ static int load_store(const struct loading *loading, struct error *err)
         rc = decode(loading, store_settings, section, origin, store, err);
     if (rc == 0)
         rc = load_subscriptions(loading, origin, err);
-    if (rc == 0)
-        rc = check_checkpoint_interval(loading, err);
     if (rc < 0)
         return rc;
-    if (strcmp(store->cleanup.mode, "archive") == 0 && !*store->cleanup.directory)
-        return error_set(err, ERR_INVALID, "metric-store: cleanup: mode 'archive' needs a 'directory'");
-    if (!*store->checkpoints.directory)
-        return error_set(err, ERR_INVALID, "metric-store: checkpoints: 'directory' must not be empty");
-    if (store->checkpoints.max_wal_size > 0)
-        warn(loading, "metric-store: checkpoints: max-wal-size has no effect: one log serves all hosts, "
-                      "log-size bounds it");
-    if (strcmp(store->checkpoints.file_format, "wal") != 0 &&
-        strcmp(store->checkpoints.file_format, "json") != 0)
-        warn(loading, "metric-store: checkpoints: unknown file-format '%s' is taken as json",
-             store->checkpoints.file_format);
-    return 0;
+    load_checkpoint_interval(loading);
+    return persist_check_settings(&store->checkpoints, &store->cleanup, store->checkpoint_interval_ns,
+                                  warn_checkpoints, (void *)(uintptr_t)loading, err);
 }
 
-// What -cleanup-checkpoints needs: no schema, unknown keys are ignored (2.2), an unknown mode deletes.
-static int load_for_cleanup(const struct loading *loading, struct error *err)
+static int load_for_cleanup(const struct loading *loading, struct cleanup_command *ret, struct error *err)
 {
-    struct config_store *store = &loading->config->store;
     const struct json_value *section;
     const char *origin;
 
@@ -426,16 +387,7 @@ static int load_for_cleanup(const struct loading *loading, struct error *err)
                           err);
     if (rc < 0)
         return rc;
-    struct slice mode = json_string(json_get(json_get(section, "cleanup"), "mode"));
-    bool archive = slice_eq_cstr(mode, "archive");
-    rc = settings_decode(cleanup_run_settings, section, origin, SETTINGS_IGNORE, loading->config->arena,
-                         store, err);
-    if (rc < 0) // upstream's words where it is the duration
-        return strstr(err->text, "invalid duration") ? error_prefix(err, "parsing retention-in-memory") : rc;
-    store->cleanup.mode = archive ? "archive" : "delete";
-    if (archive && !*store->cleanup.directory)
-        return error_set(err, ERR_INVALID, "metric-store: cleanup: mode 'archive' needs a 'directory'");
-    return 0;
+    return cleanup_command_load(section, origin, loading->config->arena, ret, err);
 }
 
 // Nobody gets an open store by forgetting a key (MS-50). What contradicts itself is not guessed at.
@@ -502,14 +454,15 @@ int config_load(const char *path, config_warn_fn *warn_fn, void *ctx, struct con
     return load_sections(config, warn_fn, ctx, ret_config, err);
 }
 
-int config_load_for_cleanup(const char *path, struct config **ret_config, struct error *err)
+int config_load_for_cleanup(const char *path, struct config **ret_config, struct cleanup_command *ret,
+                            struct error *err)
 {
     struct config *config = config_new();
     struct loading loading = {.config = config};
 
     int rc = settings_load(path, &config->file, err);
     if (rc == 0)
-        rc = load_for_cleanup(&loading, err);
+        rc = load_for_cleanup(&loading, ret, err);
     if (rc < 0)
         config_free(&config);
     else

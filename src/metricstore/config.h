@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/settings.h"
+#include "store/cleanup-command.h"
 #include "store/nats-settings.h"
 #include "store/persist-settings.h"
 #include "store/store.h"
@@ -70,7 +71,9 @@ typedef void config_warn_fn(void *ctx, const char *text);
 int config_load(const char *path, config_warn_fn *warn, void *ctx, struct config **ret_config,
                 struct error *err) MUST_CHECK;
 // Sections main (must be there) and metric-store alone, without the checks of a start.
-int config_load_for_cleanup(const char *path, struct config **ret_config, struct error *err) MUST_CHECK;
+// Sets what the configuration says in *ret_command, whose texts live in the configuration.
+int config_load_for_cleanup(const char *path, struct config **ret_config, struct cleanup_command *ret_command,
+                            struct error *err) MUST_CHECK;
 int config_load_text(struct slice text, config_warn_fn *warn, void *ctx, struct config **ret_config,
                      struct error *err) MUST_CHECK;
 void config_free(struct config **config);

@@ -8,7 +8,7 @@
 const struct cmdline_flag metricstore_flags[] = {
     {"check-config", CMDLINE_BOOL, AT(check_config), "false", "check the configuration and exit"},
     {"cleanup-checkpoints", CMDLINE_BOOL, AT(cleanup_checkpoints), "false",
-     "clean up old checkpoint files and exit (refused: this release keeps data in memory only)"},
+     "clean up old checkpoint files and exit"},
     {"config", CMDLINE_STRING, AT(config), "./config.json", "path of the JSON configuration"},
     {"dev", CMDLINE_BOOL, AT(dev), "false", "serve an API explorer at /swagger/, without a token"},
     {"document-config", CMDLINE_BOOL, AT(document_config), "false",

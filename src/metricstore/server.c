@@ -53,18 +53,13 @@ static void on_refused(void *ctx, const char *endpoint, const char *peer, const 
     log_limited(&server->refused_limit, LOG_LEVEL_WARN, "%s: refused: peer=%s %s", endpoint, peer, text);
 }
 
-static int64_t seconds_rounded_up(int64_t ns)
-{
-    return ns / NS_PER_S + (ns % NS_PER_S > 0);
-}
-
 static int make_store(struct server *server, struct error *err)
 {
     const struct config *config = server->config;
     struct store_options options = {
         .metrics = config->metrics,
         .metric_count = config->metric_count,
-        .retention_s = config->store.retention_ns > 0 ? seconds_rounded_up(config->store.retention_ns) : 0,
+        .retention_s = config->store.retention_ns > 0 ? persist_seconds(config->store.retention_ns) : 0,
     };
 
     if (config->store.memory_cap_gb > 0 && config->store.memory_cap_gb < INT64_MAX / BYTES_PER_GB)
@@ -84,7 +79,7 @@ static int open_checkpoints(struct server *server, struct error *err)
 {
     const struct config_store *settings = &server->config->store;
     struct persist_options options = {
-        .checkpoint_interval_s = seconds_rounded_up(settings->checkpoint_interval_ns),
+        .checkpoint_interval_s = persist_seconds(settings->checkpoint_interval_ns),
         .workers = settings->num_workers > 0 ? (unsigned)MIN(settings->num_workers, 1024) : 0,
         .background = true,
         .now_s = wall_seconds(clock_wall()),
@@ -188,7 +183,7 @@ static int start_intake(struct server *server, struct error *err)
 static int start_keeper(struct server *server, struct error *err)
 {
     const struct config *config = server->config;
-    struct keeper_options options = {.retention_s = seconds_rounded_up(config->store.retention_ns),
+    struct keeper_options options = {.retention_s = persist_seconds(config->store.retention_ns),
                                      .backend_url = config->main.backend_url,
                                      .backend_token = config->main.backend_token,
                                      .persist = server->persist,
@@ -457,19 +452,11 @@ static int clean_up(const char *path)
 {
     struct config *config = NULL;
     struct error err = ERROR_INIT;
-    struct cleanup_result result = {0};
+    struct cleanup_command command = {.report = report_cleanup};
 
-    int rc = config_load_for_cleanup(path, &config, &err);
-    if (rc == 0) {
-        struct cleanup_options options = {
-            .directory = config->store.checkpoints.directory,
-            .archive_directory = cleanup_archive_directory(&config->store.cleanup),
-            .cutoff_s = wall_seconds(clock_wall()) - seconds_rounded_up(config->store.retention_ns),
-            .report = report_cleanup};
-        rc = cleanup_run(&options, &result, &err);
-        printf("Cleanup done: %llu checkpoint files %s.", (unsigned long long)result.files,
-               options.archive_directory ? "archived to parquet" : "deleted");
-    }
+    int rc = config_load_for_cleanup(path, &config, &command, &err);
+    if (rc == 0)
+        rc = cleanup_command_run(&command, &err);
     if (rc < 0)
         log_error("%s", err.text);
     config_free(&config);

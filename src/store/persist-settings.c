@@ -2,6 +2,7 @@
 #include "store/persist-settings.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -66,6 +67,36 @@ const struct setting cleanup_fields[] = {
     {0},
 };
 
+static void warn_checkpoints(const struct checkpoints_settings *settings, settings_warn_fn *warn, void *ctx)
+{
+    char text[256];
+
+    if (settings->max_wal_size > 0)
+        warn(ctx, "metric-store: checkpoints: max-wal-size has no effect: one log serves all hosts, log-size "
+                  "bounds it");
+    if (strcmp(settings->file_format, "wal") == 0 || strcmp(settings->file_format, "json") == 0)
+        return;
+    (void)snprintf(text, sizeof(text),
+                   "metric-store: checkpoints: unknown file-format '%.100s' is taken as json",
+                   settings->file_format);
+    warn(ctx, text);
+}
+
+int persist_check_settings(const struct checkpoints_settings *checkpoints,
+                           const struct cleanup_settings *cleanup, int64_t checkpoint_interval_ns,
+                           settings_warn_fn *warn, void *ctx, struct error *err)
+{
+    if (checkpoint_interval_ns <= 0) // a panic upstream (MS-06)
+        return error_set(err, ERR_INVALID, "metric-store: checkpoint-interval must be positive");
+    if (strcmp(cleanup->mode, "archive") == 0 && !*cleanup->directory)
+        return error_set(err, ERR_INVALID, "metric-store: cleanup: mode 'archive' needs a 'directory'");
+    if (!*checkpoints->directory)
+        return error_set(err, ERR_INVALID, "metric-store: checkpoints: 'directory' must not be empty");
+    if (warn)
+        warn_checkpoints(checkpoints, warn, ctx);
+    return 0;
+}
+
 void persist_apply_settings(const struct checkpoints_settings *settings, struct persist_options *ret)
 {
     ret->directory = settings->directory;
@@ -81,4 +112,9 @@ void persist_apply_settings(const struct checkpoints_settings *settings, struct 
 const char *cleanup_archive_directory(const struct cleanup_settings *settings)
 {
     return strcmp(settings->mode, "archive") == 0 ? settings->directory : NULL;
+}
+
+int64_t persist_seconds(int64_t ns)
+{
+    return ns / NS_PER_S + (ns % NS_PER_S > 0);
 }

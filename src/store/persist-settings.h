@@ -23,9 +23,16 @@ struct cleanup_settings {
 };
 extern const struct setting cleanup_fields[];
 
+// What the tables cannot say: the archive needs a directory, the checkpoints need one, the interval must be positive (MS-06).
+// Oddities that are no reason to stop go to 'warn', which may be NULL. ERR_INVALID names the key below metric-store.
+int persist_check_settings(const struct checkpoints_settings *checkpoints,
+                           const struct cleanup_settings *cleanup, int64_t checkpoint_interval_ns,
+                           settings_warn_fn *warn, void *ctx, struct error *err) MUST_CHECK;
 // Fills in directory, format, sync, sync_interval_ms and log_max_bytes; the rest of *ret is left alone.
 void persist_apply_settings(const struct checkpoints_settings *settings, struct persist_options *ret);
 // Directory of the archive, or NULL when old snapshots are deleted.
 const char *cleanup_archive_directory(const struct cleanup_settings *settings);
+// A duration of the configuration as whole seconds, rounded up: the engine counts in seconds.
+int64_t persist_seconds(int64_t ns);
 
 #endif
