@@ -24,9 +24,9 @@
 #include "store/store-api.h"
 
 #define SHUTDOWN_TIMEOUT_MS 30000
-// Writes wait for the disk, and those that wait together share a sync: the number of threads bounds how many.
-#define HTTP_THREADS 64
-#define BYTES_PER_GB 1000000000LL
+// Writes do not hold a thread while they wait for the disk, so few threads do; those that share one share its wake-ups, too.
+#define HTTP_THREADS_MIN 4
+#define BYTES_PER_GB     1000000000LL
 
 // Everything that runs. Owned by the main thread; freed in reverse order of the members.
 struct server {
@@ -124,6 +124,13 @@ static bool has_tls(const struct server *server)
     return *server->config->main.cert_file && *server->config->main.key_file;
 }
 
+static unsigned http_threads(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return processors > HTTP_THREADS_MIN ? (unsigned)processors : HTTP_THREADS_MIN;
+}
+
 static int listen_on(struct server *server, struct error *err)
 {
     const struct config_main *settings = &server->config->main;
@@ -133,7 +140,7 @@ static int listen_on(struct server *server, struct error *err)
         .key_file = has_tls(server) ? settings->key_file : NULL,
         .max_body_bytes = (size_t)settings->max_request_size,
         .max_body_memory = (size_t)settings->max_request_memory,
-        .threads = HTTP_THREADS,
+        .threads = http_threads(),
         .hold = true,
     };
 

@@ -64,6 +64,7 @@ enum phase {
     PHASE_BODY,     // collecting the body
     PHASE_REFUSED,  // response is filled, rest of the body is thrown away
     PHASE_ANSWERED, // handler has run
+    PHASE_WAITING,  // handler has run, the answer waits for http_resume
 };
 
 // A thread with its event loop, and what its connections share. Owned by that thread.
@@ -94,6 +95,7 @@ struct http_server {
     struct connection *connections;      // open ones, linked by prev and next
     _Atomic bool stopping;
     _Atomic int64_t active;      // requests between head and completion
+    _Atomic int64_t waiting;     // of these, answers that wait for http_resume
     _Atomic uint64_t body_bytes; // memory of all connections' bodies
     struct {
         _Atomic uint64_t requests, responses_4xx, responses_5xx, bytes_in, bytes_out, refused_bodies,
@@ -266,8 +268,12 @@ static void reset_request(struct connection *c)
 {
     arena_clear(c->arena);
     keep_body_buffer(c);
-    c->req = (struct http_request){
-        .peer = c->peer, .tls = c->tls, .arena = c->arena, .ops = &mhd_request_ops, .impl = c};
+    c->req = (struct http_request){.peer = c->peer,
+                                   .tls = c->tls,
+                                   .can_wait = true,
+                                   .arena = c->arena,
+                                   .ops = &mhd_request_ops,
+                                   .impl = c};
     c->route = NULL;
     c->target = NULL;
     c->content_length = LENGTH_UNKNOWN;
@@ -583,6 +589,21 @@ static bool answer_at_once(const struct connection *c)
            (c->content_length != LENGTH_UNKNOWN && c->content_length > DRAIN_MAX);
 }
 
+// The thread goes on with other connections; on_request is called again when somebody resumed this one.
+static enum MHD_Result wait_for_resume(struct connection *c)
+{
+    c->phase = PHASE_WAITING;
+    atomic_fetch_add_explicit(&c->server->waiting, 1, memory_order_relaxed);
+    MHD_suspend_connection(c->mhd);
+    c->resp.start(c->resp.wait_ctx, (struct http_waiting *)c);
+    return MHD_YES;
+}
+
+void http_resume(struct http_waiting *waiting)
+{
+    MHD_resume_connection(((struct connection *)waiting)->mhd);
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                                   const char *version, const char *upload_data, size_t *upload_data_size,
                                   void **request_cls)
@@ -610,6 +631,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         c->req.body = buf_slice(&c->body);
         run_handler(c);
     }
+    if (c->phase == PHASE_ANSWERED && c->resp.start)
+        return wait_for_resume(c);
+    if (c->phase == PHASE_WAITING) {
+        atomic_fetch_sub_explicit(&c->server->waiting, 1, memory_order_release);
+        c->resp.finish(c->resp.wait_ctx, &c->req, &c->resp);
+    }
     return send_answer(c);
 }
 
@@ -618,6 +645,7 @@ static void run_truncated(struct connection *c)
 {
     c->req.body = buf_slice(&c->body);
     c->req.body_truncated = true;
+    c->req.can_wait = false;
     run_handler(c);
 }
 
@@ -803,8 +831,8 @@ static struct MHD_Daemon *start_daemon(struct engine *engine, struct worker *wor
 {
     struct http_server *server = worker->server;
     const struct http_server_options *o = &server->options;
-    unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+                     MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME;
     struct MHD_OptionItem tls_options[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
@@ -987,6 +1015,8 @@ bool http_server_stop(struct http_server **server_ptr, int64_t timeout_ms)
            mono_diff_ns(clock_mono(), begin) < timeout_ms * NS_PER_MS)
         clock_sleep_ns(2 * NS_PER_MS);
     bool clean = atomic_load_explicit(&server->active, memory_order_relaxed) == 0;
+    while (atomic_load_explicit(&server->waiting, memory_order_acquire) > 0) // the library cannot end these
+        clock_sleep_ns(2 * NS_PER_MS);
     free_engines(server);
     free_server(server);
     *server_ptr = NULL;

@@ -41,6 +41,7 @@ struct http_request {
                          // the answer reaches nobody. Never act on the whole of such a body
     const char *peer;    // numeric address, no port; "" when unknown
     bool tls;
+    bool can_wait;       // the answer may be given later, see http_resume
     struct arena *arena; // lives as long as the request
     // private to the module
     const struct http_request_ops *ops;
@@ -66,6 +67,12 @@ int http_query_next(const struct http_request *req, size_t *position, struct sli
 // First occurrence, not decoded.
 bool http_query_param_raw(const struct http_request *req, const char *name, struct slice *ret_value);
 
+// An answer that waits for something, such as the disk, without holding the thread: the handler sets start, finish and
+// wait_ctx of the response and returns. start is called on the same thread; from then on anybody may call http_resume, once;
+// finish is called on that thread again and fills in the answer. Only when request.can_wait, else the handler waits itself.
+struct http_waiting;
+void http_resume(struct http_waiting *waiting);
+
 #define HTTP_MAX_HEADERS 16
 
 // Produces the next piece of a streamed body: appends to *out (at least one byte), returns 1; 0 at the end;
@@ -79,6 +86,9 @@ struct http_response {
     http_stream_fn *stream;   // instead of both; sent chunked
     void *stream_ctx;
     void (*stream_free)(void *ctx);
+    void (*start)(void *ctx, struct http_waiting *waiting);
+    void (*finish)(void *ctx, struct http_request *req, struct http_response *resp);
+    void *wait_ctx;
     struct {
         const char *name; // borrowed or arena
         const char *value;

@@ -4,6 +4,7 @@
 // Senders repeat the order of their lines. So the usual line costs one comparison of its head with the one
 // that followed last time, and a scan of value and time; the host stays locked over all its lines. Only what
 // is new or odd goes through the decoder.
+#include <stddef.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -663,4 +664,30 @@ int store_commit(struct store *store, const struct store_span *span, struct erro
 {
     struct wal_span wal_span = {.begin = span->begin, .end = span->end};
     return store->wal ? wal_wait(store->wal, &wal_span, err) : 0;
+}
+
+struct commit {
+    struct wal_waiter waiter;
+    store_committed_fn *done;
+    void *ctx;
+};
+
+static void committed(struct wal_waiter *waiter)
+{
+    struct commit *commit = (struct commit *)(void *)((char *)waiter - offsetof(struct commit, waiter));
+    commit->done(commit->ctx, waiter->rc, &waiter->err);
+    mem_free(commit);
+}
+
+void store_commit_later(struct store *store, const struct store_span *span, store_committed_fn *done,
+                        void *ctx)
+{
+    struct commit *commit = NEW(struct commit);
+    *commit = (struct commit){.waiter = {.span = {.begin = span->begin, .end = span->end}, .done = committed},
+                              .done = done,
+                              .ctx = ctx};
+    if (store->wal)
+        wal_notify(store->wal, &commit->waiter);
+    else
+        committed(&commit->waiter);
 }

@@ -87,30 +87,82 @@ static void answer_bad_lines(struct store_api *api, struct http_request *req, st
     store_api_error(api, ENDPOINT_WRITE, req, resp, 400, text);
 }
 
-static void write_handler(void *ctx, struct http_request *req, struct http_response *resp)
+static void answer_write(struct store_api *api, struct http_request *req, struct http_response *resp, int rc,
+                         const struct store_write_result *result)
 {
-    struct store_api *api = ctx;
-    struct store_write write = {.body = req->body,
-                                .default_cluster = SLICE_EMPTY,
-                                .now_s = store_api_now(api),
-                                .truncated = req->body_truncated};
-    struct store_write_result result = {0};
-
-    // Not percent-decoded: as upstream takes it from the raw query (5.5).
-    if (!http_query_param_raw(req, "cluster", &write.default_cluster))
-        write.default_cluster = SLICE_EMPTY;
-    int rc = store_ingest(api->store, &write, &result);
     if (rc == 0 && !req->body_truncated)
         set_json(resp, 200);
     else if (rc == 0)
         store_api_error(api, ENDPOINT_WRITE, req, resp, 400,
                         "the request body ended early: its last line was dropped");
     else if (rc == ERR_INVALID)
-        answer_bad_lines(api, req, resp, &result);
+        answer_bad_lines(api, req, resp, result);
     else
         store_api_error(api, ENDPOINT_WRITE, req, resp, 503,
-                        result.first_error.text[0] ? result.first_error.text
-                                                   : "the store cannot take this batch now");
+                        result->first_error.text[0] ? result->first_error.text
+                                                    : "the store cannot take this batch now");
+}
+
+// A batch that is in memory and waits for the disk. In the arena of the request.
+struct write_wait {
+    struct store_api *api;
+    struct store_write_result result;
+    int rc;
+    struct mono_time begin;
+    struct http_waiting *waiting;
+};
+
+static void write_committed(void *ctx, int rc, const struct error *err)
+{
+    struct write_wait *w = ctx;
+
+    if (rc < 0) { // whatever was wrong with some lines: nothing of it may be taken for stored
+        w->rc = rc;
+        w->result.first_error = *err;
+    }
+    http_resume(w->waiting);
+}
+
+static void start_commit(void *ctx, struct http_waiting *waiting)
+{
+    struct write_wait *w = ctx;
+
+    w->waiting = waiting;
+    store_commit_later(w->api->store, &w->result.span, write_committed, w);
+}
+
+static void finish_write(void *ctx, struct http_request *req, struct http_response *resp)
+{
+    struct write_wait *w = ctx;
+
+    answer_write(w->api, req, resp, w->rc, &w->result);
+    store_api_record(&w->api->endpoints[ENDPOINT_WRITE], resp->status, w->begin);
+}
+
+static void write_handler(void *ctx, struct http_request *req, struct http_response *resp)
+{
+    struct store_api *api = ctx;
+    struct mono_time begin = clock_mono();
+    struct store_write write = {.body = req->body,
+                                .default_cluster = SLICE_EMPTY,
+                                .now_s = store_api_now(api),
+                                .truncated = req->body_truncated,
+                                .defer_commit = req->can_wait};
+    struct store_write_result result = {0};
+
+    // Not percent-decoded: as upstream takes it from the raw query (5.5).
+    if (!http_query_param_raw(req, "cluster", &write.default_cluster))
+        write.default_cluster = SLICE_EMPTY;
+    int rc = store_ingest(api->store, &write, &result);
+    if (result.span.begin == result.span.end) {
+        answer_write(api, req, resp, rc, &result);
+        return;
+    }
+    struct write_wait *w = ARENA_NEW(req->arena, struct write_wait);
+    *w = (struct write_wait){.api = api, .result = result, .rc = rc, .begin = begin};
+    resp->start = start_commit;
+    resp->finish = finish_write;
+    resp->wait_ctx = w;
 }
 
 // ---- free ----------------------------------------------------------------------------------------
@@ -376,7 +428,7 @@ static void serve(void *ctx, struct http_request *req, struct http_response *res
 
     if (!endpoint->guard || endpoint->guard(endpoint->guard_ctx, req, resp))
         endpoint->handler(endpoint->api, req, resp);
-    if (!resp->stream) // a stream is counted at its end
+    if (!resp->stream && !resp->start) // those are counted at their end
         store_api_record(endpoint, resp->status, begin);
 }
 

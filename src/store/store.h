@@ -87,6 +87,11 @@ int store_ingest(struct store *store, const struct store_write *write,
 // not be acknowledged.
 int store_commit(struct store *store, const struct store_span *span, struct error *err) MUST_CHECK;
 
+// The same without waiting: done is called once, from another thread or at once from this one, and must not block.
+typedef void store_committed_fn(void *ctx, int rc, const struct error *err);
+void store_commit_later(struct store *store, const struct store_span *span, store_committed_fn *done,
+                        void *ctx);
+
 // ---- query --------------------------------------------------------------------------------------------------
 struct store_query {
     struct slice cluster, host, metric;

@@ -4,7 +4,6 @@
 #define STORE_WAL_PRIVATE_H
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"
@@ -48,15 +47,6 @@ struct wal_output {
     bool dirty;        // not synced (WAL_SYNC_INTERVAL)
     int64_t synced_ns; // the last time
     uint64_t previous; // epoch of the segment before the next one
-};
-
-// A thread in wal_wait, on its stack. The commit thread fills in the result and posts; nobody wakes up to find a lock taken.
-struct wal_waiter {
-    struct wal_waiter *next;
-    const struct wal_span *span;
-    sem_t done;
-    int rc;
-    struct error *err;
 };
 
 struct wal {

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
+#include <stddef.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -254,12 +256,12 @@ static struct wal_waiter *resolve(struct wal *wal, uint64_t position)
     wal->resolved = position;
     for (struct wal_waiter **place = &wal->waiters; *place;) {
         struct wal_waiter *waiter = *place;
-        if (waiter->span->end > position) {
+        if (waiter->span.end > position) {
             place = &waiter->next;
             continue;
         }
         *place = waiter->next;
-        waiter->rc = span_result(wal, waiter->span, waiter->err);
+        waiter->rc = span_result(wal, &waiter->span, &waiter->err);
         waiter->next = ready;
         ready = waiter;
     }
@@ -270,8 +272,8 @@ static struct wal_waiter *resolve(struct wal *wal, uint64_t position)
 static void wake(struct wal_waiter *waiter)
 {
     while (waiter) {
-        struct wal_waiter *next = waiter->next; // it is gone as soon as it was woken
-        sem_post(&waiter->done);
+        struct wal_waiter *next = waiter->next; // it is gone as soon as it was told
+        waiter->done(waiter);
         waiter = next;
     }
 }
@@ -605,25 +607,46 @@ int wal_append(struct wal *wal, uint64_t epoch, struct slice record, struct wal_
     return rc;
 }
 
+void wal_notify(struct wal *wal, struct wal_waiter *waiter)
+{
+    pthread_mutex_lock(&wal->lock);
+    bool now = waiter->span.end == 0 || wal->sync != WAL_SYNC_BATCH || wal->resolved >= waiter->span.end;
+    if (now) {
+        waiter->rc = span_result(wal, &waiter->span, &waiter->err);
+    } else {
+        waiter->next = wal->waiters;
+        wal->waiters = waiter;
+    }
+    pthread_mutex_unlock(&wal->lock);
+    if (now)
+        waiter->done(waiter);
+}
+
+// A thread in wal_wait: it wakes up to find no lock taken.
+struct sleeper {
+    struct wal_waiter waiter;
+    sem_t done;
+};
+
+static void wake_sleeper(struct wal_waiter *waiter)
+{
+    struct sleeper *sleeper = (struct sleeper *)(void *)((char *)waiter - offsetof(struct sleeper, waiter));
+    sem_post(&sleeper->done);
+}
+
 int wal_wait(struct wal *wal, const struct wal_span *span, struct error *err)
 {
-    struct wal_waiter waiter = {.span = span, .err = err};
+    struct sleeper sleeper = {.waiter = {.span = *span, .done = wake_sleeper}};
     if (span->end == 0)
         return 0;
-    pthread_mutex_lock(&wal->lock);
-    if (wal->sync != WAL_SYNC_BATCH || wal->resolved >= span->end) {
-        int rc = span_result(wal, span, err);
-        pthread_mutex_unlock(&wal->lock);
-        return rc;
-    }
-    sem_init(&waiter.done, 0, 0);
-    waiter.next = wal->waiters;
-    wal->waiters = &waiter;
-    pthread_mutex_unlock(&wal->lock);
-    while (sem_wait(&waiter.done) != 0) // interrupted
+    sem_init(&sleeper.done, 0, 0);
+    wal_notify(wal, &sleeper.waiter);
+    while (sem_wait(&sleeper.done) != 0) // interrupted
         ;
-    sem_destroy(&waiter.done);
-    return waiter.rc;
+    sem_destroy(&sleeper.done);
+    if (sleeper.waiter.rc < 0 && err)
+        *err = sleeper.waiter.err;
+    return sleeper.waiter.rc;
 }
 
 // ---- segments ---------------------------------------------------------------------------------------------

@@ -65,6 +65,17 @@ int wal_append(struct wal *wal, uint64_t epoch, struct slice record, struct wal_
 // record of somebody else, between those of the span, failed).
 int wal_wait(struct wal *wal, const struct wal_span *span, struct error *err) MUST_CHECK;
 
+// The same without waiting: done is called once, by the commit thread or at once by this one, without any lock; it must not block.
+// The waiter is the caller's memory until then.
+struct wal_waiter {
+    struct wal_span span;
+    void (*done)(struct wal_waiter *waiter);
+    int rc; // 0, or what wal_wait would return, with its error
+    struct error err;
+    struct wal_waiter *next; // of the log
+};
+void wal_notify(struct wal *wal, struct wal_waiter *waiter);
+
 // ---- segments ----
 struct wal_stats {
     uint64_t epoch;         // present
