@@ -93,6 +93,14 @@ static int64_t cap_end(const struct segment *segment, int64_t f)
     return segment->start + (int64_t)segment->cap * f;
 }
 
+// Where reading goes on with the next segment: behind the capacity, as upstream does. Restored segments may begin within the
+// capacity of the one before, though behind its values.
+static int64_t reach(const struct segment *now, const struct segment *next, int64_t f)
+{
+    int64_t end = cap_end(now, f);
+    return next->start + f <= end ? MAX(next->start, now->start + (int64_t)now->len * f) : end;
+}
+
 // The segment to begin with: the newest whose first value is not later than 'from', else the oldest.
 static bool find_first(const struct series *s, int64_t f, int64_t from, struct segment *ret,
                        size_t *ret_position)
@@ -125,7 +133,7 @@ static size_t walk_stretch(struct walk *w, const struct segment *now, const stru
     }
     if (!next || w->to <= next->start)
         return 0;
-    size_t n = steps_until(t, MIN(cap_end(now, w->f), w->to), w->f);
+    size_t n = steps_until(t, MIN(reach(now, next, w->f), w->to), w->f);
     add_gap(w, n);
     return n;
 }
@@ -141,7 +149,7 @@ static void walk(struct walk *w, int64_t from)
     w->plan->from = t;
     bool has_next = series_next_segment(w->series, &position, &next);
     while (t < w->to) {
-        while (has_next && t >= cap_end(&now, w->f)) {
+        while (has_next && t >= reach(&now, &next, w->f)) {
             now = next;
             has_next = series_next_segment(w->series, &position, &next);
         }

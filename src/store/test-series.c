@@ -391,6 +391,27 @@ static void test_ms_17_late_samples(void **state)
     fixture_free(f);
 }
 
+static void restore(struct fixture *f, int64_t first_time, double v)
+{
+    series_add_restored(&f->series, &f->env, first_time - f->env.frequency_s / 2, block_encode(&v, 1));
+}
+
+// A value of a snapshot that overlaps the one before by some seconds opens a segment; the next ones are restored behind it, within
+// its capacity. All are read.
+static void test_restored_segments_within_a_capacity(void **state)
+{
+    struct fixture *f = fixture_new(10);
+    restore(f, 100, 1);
+    put(f, 108, 2); // left end 103, the one before covers up to 105
+    restore(f, 118, 3);
+    restore(f, 128, 4);
+    put(f, 158, 5);
+    expect_read(f, "restored", 0, 1000, 100, 170, VALUES(1, 2, 3, 4, NAN, NAN, 5));
+    expect_read(f, "restored, from the middle", 120, 150, 120, 150, VALUES(3, 4, NAN));
+    fixture_free(f);
+    (void)state;
+}
+
 static void test_samples_before_the_first(void **state)
 {
     (void)state;
@@ -586,6 +607,7 @@ int main(void)
         cmocka_unit_test(test_segments_of_512),
         cmocka_unit_test(test_open_part_changes_form),
         cmocka_unit_test(test_ms_17_late_samples),
+        cmocka_unit_test(test_restored_segments_within_a_capacity),
         cmocka_unit_test(test_samples_before_the_first),
         cmocka_unit_test(test_backfill_in_descending_order),
         cmocka_unit_test(test_idle_series_are_sealed),
