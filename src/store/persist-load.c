@@ -207,15 +207,18 @@ static void load_host_wal(struct persist *p, struct host *host, const char *path
 
 // ---- moving into the live host ----------------------------------------------------------------------------
 
-static void absorb_series(struct host *host, struct group *group, struct series *to, struct host *from,
-                          struct group *from_group, struct series *loaded)
+// Returns the oldest time that what is dirty has now, INT64_MAX: nothing is.
+static int64_t absorb_series(struct host *host, struct group *group, struct series *to, struct host *from,
+                             struct group *from_group, struct series *loaded)
 {
+    int64_t dirty = INT64_MAX;
     if (!series_is_empty(to)) {
         struct series_env from_env = host_env(from, from_group), env = host_env(host, group);
-        series_overlay(loaded, &from_env, to);
+        dirty = series_overlay(loaded, &from_env, to, host->dirty_from);
         series_release(to, &env);
     }
     series_move(to, loaded);
+    return dirty;
 }
 
 static void add_memory(struct series_memory *to, const struct series_memory *from)
@@ -231,6 +234,7 @@ static void add_memory(struct series_memory *to, const struct series_memory *fro
 static void absorb(struct host *host, struct host *from)
 {
     uint32_t *levels = NEW_ARRAY(uint32_t, from->level_count);
+    int64_t dirty = from->dirty_from;
     for (uint32_t i = 1; i < from->level_count; i++) // parents come first
         levels[i] = host_add_level(host, levels[from->levels[i].parent], from->levels[i].name);
     for (size_t g = 0; g < from->group_count; g++) {
@@ -241,12 +245,13 @@ static void absorb(struct host *host, struct host *from)
             if (series_is_empty(loaded))
                 continue;
             struct series *to = host_add_series(host, group, levels[loaded->level]);
-            absorb_series(host, group, to, from, from_group, loaded);
+            int64_t moved = absorb_series(host, group, to, from, from_group, loaded);
+            dirty = MIN(dirty, moved);
         }
     }
     add_memory(&host->memory, &from->memory);
     from->memory = (struct series_memory){.open_bytes = 0};
-    host->dirty_from = MIN(host->dirty_from, from->dirty_from);
+    host->dirty_from = MIN(host->dirty_from, dirty);
     mem_free(levels);
 }
 
@@ -281,14 +286,19 @@ static void load_host(struct persist *p, struct host *host)
     mem_free(path);
 }
 
+void persist_load_locked(struct persist *p, struct host *host)
+{
+    if (host->files.unloaded && (host->files.retry_at_s == 0 || persist_now(p) >= host->files.retry_at_s))
+        load_host(p, host);
+}
+
 void store_load_host(struct store *store, struct host *host)
 {
     struct persist *p = store->persist;
     if (!p)
         return;
     pthread_mutex_lock(&host->files.lock);
-    if (host->files.unloaded && (host->files.retry_at_s == 0 || persist_now(p) >= host->files.retry_at_s))
-        load_host(p, host);
+    persist_load_locked(p, host);
     pthread_mutex_unlock(&host->files.lock);
 }
 

@@ -534,6 +534,8 @@ static int snapshot_locked(struct job *job, struct error *err)
     int64_t dirty_from, first, end;
     uint64_t epoch;
     unsigned generation;
+    persist_load_locked(
+        job->p, job->host); // what came in takes the slots of what is there, whatever second it came at
     uint64_t begun_epoch = wal_epoch(job->p->wal);
     if (!begin(job, &picture, &dirty_from, &epoch, &generation))
         return job->host->files.has_host_wal ? drop_host_wal(job, err) : 0; // nothing in it was of use

@@ -608,30 +608,41 @@ static bool edit_find(struct edit *e, int64_t ts, size_t *ret_bin)
     return bin >= 0;
 }
 
-void series_overlay(struct series *s, const struct series_env *env, const struct series *newer)
+// Writes one value; returns its time on the series' own grid.
+static int64_t edit_write(struct edit *e, int64_t ts, double v)
+{
+    int64_t f = e->env->frequency_s;
+    size_t bin;
+    if (edit_find(e, ts, &bin)) {
+        const struct piece *piece = &e->series->pieces->items[e->at];
+        e->values[bin] = v;
+        e->dirty = true;
+        return piece->start + f / 2 + (int64_t)(piece->first_bin + bin) * f;
+    }
+    struct series_value value = series_value_of(v);
+    edit_end(e); // what follows may move the pieces
+    return series_write(e->series, e->env, ts, &value);
+}
+
+int64_t series_overlay(struct series *s, const struct series_env *env, const struct series *newer,
+                       int64_t since)
 {
     struct edit edit = {.series = s, .env = env, .at = SIZE_MAX};
     struct segment segment;
     double values[SEGMENT_BINS];
-    int64_t f = env->frequency_s;
+    int64_t f = env->frequency_s, oldest = INT64_MAX;
     for (size_t i = 0; series_next_segment(newer, &i, &segment);) {
         series_segment_values(newer, &segment, values);
         for (size_t k = 0; k < segment.len; k++) {
             int64_t ts = segment_first_time(&segment, f) + (int64_t)k * f;
-            size_t bin;
             if (isnan(values[k]))
                 continue;
-            if (edit_find(&edit, ts, &bin)) {
-                edit.values[bin] = values[k];
-                edit.dirty = true;
-                continue;
-            }
-            struct series_value value = series_value_of(values[k]);
-            edit_end(&edit); // what follows may move the pieces
-            series_write(s, env, ts, &value);
+            int64_t slot = edit_write(&edit, ts, values[k]);
+            oldest = ts >= since ? MIN(oldest, slot) : oldest;
         }
     }
     edit_end(&edit);
+    return oldest;
 }
 
 void series_release(struct series *s, const struct series_env *env)

@@ -108,8 +108,10 @@ void series_add_segment(struct series *s, const struct series_env *env, int64_t 
                         size_t count, size_t cap);
 // Takes over a block of a snapshot as segment, older than none that is there; the block is sound and not empty.
 void series_add_restored(struct series *s, const struct series_env *env, int64_t start, struct block *block);
-// Writes all values of 'newer' over those of s, slot by slot. Blocks that get many values are coded once.
-void series_overlay(struct series *s, const struct series_env *env, const struct series *newer);
+// Writes all values of 'newer' over those of s, slot by slot. Blocks that get many values are coded once. Slots of s begin at other
+// seconds: returns the oldest time at which a value stands now that newer has at 'since' or later; INT64_MAX: none.
+int64_t series_overlay(struct series *s, const struct series_env *env, const struct series *newer,
+                       int64_t since);
 // A snapshot had no values for this series, which has none either: queries answer with an empty entry as upstream's.
 void series_add_hollow(struct series *s, int64_t start);
 // The content of 'from' becomes that of 's', which is empty; memory is accounted anew by the caller.

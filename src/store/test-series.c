@@ -42,10 +42,11 @@ static void fixture_free(struct fixture *f)
     mem_free(f);
 }
 
-static void put(struct fixture *f, int64_t ts, double v)
+// Returns the time of the slot.
+static int64_t put(struct fixture *f, int64_t ts, double v)
 {
     struct series_value value = series_value_of(v);
-    series_write(&f->series, &f->env, ts, &value);
+    return series_write(&f->series, &f->env, ts, &value);
 }
 
 static void expect_read(struct fixture *f, const char *what, int64_t from, int64_t to, int64_t want_from,
@@ -412,6 +413,22 @@ static void test_restored_segments_within_a_capacity(void **state)
     (void)state;
 }
 
+static void test_overlay_tells_where_values_went(void **state)
+{
+    struct fixture *f = fixture_new(10), *newer = fixture_new(10);
+    for (int64_t i = 0; i < 20; i++)
+        put(f, 100 + 10 * i, 1);
+    put(newer, 124, 2); // on another grid: slot 120 there
+    put(newer, 134, 3);
+    assert_int_equal(series_overlay(&f->series, &f->env, &newer->series, 134), 130);
+    assert_int_equal(series_overlay(&f->series, &f->env, &newer->series, 124), 120);
+    assert_int_equal(series_overlay(&f->series, &f->env, &newer->series, 135), INT64_MAX);
+    expect_read(f, "overlay", 110, 150, 110, 150, VALUES(1, 2, 3, 1));
+    fixture_free(f);
+    fixture_free(newer);
+    (void)state;
+}
+
 static void test_samples_before_the_first(void **state)
 {
     (void)state;
@@ -532,13 +549,16 @@ static void test_overlay_equals_single_writes(void **state)
             put(newer, at / 10 * 10 + 5, (double)i + 0.25);
         struct segment segment;
         double values[SEGMENT_BINS];
+        int64_t oldest = INT64_MAX;
         for (size_t i = 0; series_next_segment(&newer->series, &i, &segment);) {
             series_segment_values(&newer->series, &segment, values);
-            for (size_t k = 0; k < segment.len; k++)
-                if (!isnan(values[k]))
-                    put(b, segment_first_time(&segment, 10) + (int64_t)k * 10, values[k]);
+            for (size_t k = 0; k < segment.len; k++) {
+                int64_t ts = segment_first_time(&segment, 10) + (int64_t)k * 10;
+                int64_t slot = isnan(values[k]) ? INT64_MAX : put(b, ts, values[k]);
+                oldest = MIN(oldest, slot);
+            }
         }
-        series_overlay(&a->series, &a->env, &newer->series);
+        assert_int_equal(series_overlay(&a->series, &a->env, &newer->series, INT64_MIN), oldest);
         struct series_plan plan_a, plan_b;
         series_plan(&a->series, 10, 0, 100000, a->arena, &plan_a);
         series_plan(&b->series, 10, 0, 100000, b->arena, &plan_b);
@@ -608,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_open_part_changes_form),
         cmocka_unit_test(test_ms_17_late_samples),
         cmocka_unit_test(test_restored_segments_within_a_capacity),
+        cmocka_unit_test(test_overlay_tells_where_values_went),
         cmocka_unit_test(test_samples_before_the_first),
         cmocka_unit_test(test_backfill_in_descending_order),
         cmocka_unit_test(test_idle_series_are_sealed),
