@@ -268,7 +268,7 @@ void store_admit(struct store *store)
     int rc = 0;
     pthread_mutex_lock(&p->mutex);
     pthread_cond_signal(&p->wake);
-    while (rc == 0 && p->log_is_full && !p->snapshots_fail && !p->stopping)
+    while (rc == 0 && p->log_is_full && !p->snapshots_fail && !p->stopping && p->has_snapshot_thread)
         rc = pthread_cond_timedwait(&p->space, &p->mutex, &deadline);
     pthread_mutex_unlock(&p->mutex);
 }
