@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What cc-metric-store acknowledged is there again: after kill -9, damage, a full disk, and for upstream's store. The long form
-of the first test is script/torture; failing I/O calls and power loss are tried in src/store/test-durability.c."""
+of the first test is script/torture; failing I/O calls and power loss are tried in src/store/test-persist-durability.c."""
 import contextlib
 import json
 import os
@@ -304,6 +304,11 @@ def test_ms_32_a_host_that_cannot_be_written_keeps_its_samples(make):
     time.sleep(2.5)
     assert not store.missing()
     assert "bad" in store.program.stderr
+    store.kill()
+    store.start()
+    assert not store.missing()
+    store.fill(["good"], 5, T0 + 10 * F)  # what was replayed of the other one must stay in the log
+    time.sleep(2.5)
     store.kill()
     store.start()
     assert not store.missing()

@@ -3,7 +3,7 @@
 moments, and the comparison of every acknowledged sample with what the store answers afterwards.
 
 A Directory is one checkpoint directory that lives through many lives of the program. All times lie on multiples of the
-metric's interval, so a slot of the store is a time; a later sample may hit an existing slot off its middle. A slot holds a
+metric's interval, give or take less than a quarter of it, so a slot of the store is the multiple that is nearest. A slot holds a
 tuple of the values it may have: one after an acknowledgement, several while a batch without an answer may have written it. Each
 series has one sender, because the order of two batches under way at once is not defined. Values are exact as float32 and with three
 decimals, and each write has one of its own."""
@@ -12,6 +12,7 @@ import http.client
 import json
 import pathlib
 import random
+import struct
 import threading
 import time
 
@@ -62,8 +63,8 @@ class Connection:
 class Sender:
     """What one sender sends, and what it knows about it: allowed[series][time] = values the slot may have."""
 
-    def __init__(self, number, seed, hosts, pause_s, jitter):
-        self.pause_s, self.jitter = pause_s, jitter
+    def __init__(self, number, seed, hosts, pause_s):
+        self.pause_s = pause_s
         self.number, self.random = number, random.Random(seed * 1000 + number)
         self.allowed, self.heads, self.next_slot = {}, {}, {}
         self.series, self.serial, self.new_hosts = [], 0, 0
@@ -90,31 +91,31 @@ class Sender:
         number = (self.serial * SENDERS + self.number) % (1 << 23) / 8  # exact as float32
         return number * self.random.choice((1, 1, 1, -1, 1024))
 
+    def add(self, batch, series, slot):
+        """A sample at some second around the middle of the slot; the first of a series is exact."""
+        r, spread = self.random, (METRICS[series.metric] - 1) // 4
+        off = r.randint(-spread, spread) if r.random() < 0.2 and self.allowed[series] else 0
+        batch.append((series, slot, slot + off, self.value()))
+
     def tick(self, series, batch):
         """The next sample of a series, now and then behind a gap of more than a segment."""
         r, f = self.random, METRICS[series.metric]
         if series.metric == "wild":  # anywhere around the present, ahead of the clock too
-            ts = (int(time.time()) + r.randrange(-3000, 500)) // f * f
-        else:
-            self.next_slot[series] += 1 if r.random() > 0.001 else r.randrange(2, 700)
-            ts = T0 + self.next_slot[series] * f
-        batch.append((series, ts, ts, self.value()))
+            self.add(batch, series, (int(time.time()) + r.randrange(-3000, 500)) // f * f)
+            return
+        self.next_slot[series] += 1 if r.random() > 0.001 else r.randrange(2, 700)
+        self.add(batch, series, T0 + self.next_slot[series] * f)
 
     def late(self, series, batch):
         if series.metric == "wild":
-            return self.tick(series, batch)
-        f = METRICS[series.metric]
-        ts = T0 + (self.next_slot[series] - self.random.randrange(1, 1500)) * f
-        batch.append((series, ts, ts, self.value()))
+            self.tick(series, batch)
+        else:
+            self.add(batch, series, T0 + (self.next_slot[series] - self.random.randrange(1, 1500)) * METRICS[series.metric])
 
     def overwrite(self, series, batch):
-        """Another value for a slot that is known to exist; with jitter at any second of it."""
-        known = self.allowed[series]
-        if not known:
-            return
-        f, ts = METRICS[series.metric], self.random.choice(list(known)[-400:])
-        sure = self.jitter and None not in known[ts]
-        batch.append((series, ts, ts - f // 2 + self.random.randrange(f) if sure else ts, self.value()))
+        """Another value for a slot that has one."""
+        if self.allowed[series]:
+            self.add(batch, series, self.random.choice(list(self.allowed[series])[-400:]))
 
     def make_batch(self):
         r, batch = self.random, []
@@ -171,6 +172,15 @@ class Sender:
             raise
 
 
+def float32(value):
+    """A JSON snapshot has the shortest digits that give the float32: 33824768 may come back as 33824770."""
+    return None if value is None else struct.unpack("<f", struct.pack("<f", value))[0]
+
+
+def nearest(ts, f):
+    return (ts + f // 2) // f * f
+
+
 def queries(batch):
     """(query object, from, to) of each series of a list."""
     for s, known in batch:
@@ -183,13 +193,13 @@ def queries(batch):
 
 
 class Directory:
-    def __init__(self, folder, seed, hosts=40, options=None, jitter=False):
+    def __init__(self, folder, seed, hosts=40, options=None):
         self.folder, self.seed, self.random = pathlib.Path(folder), seed, random.Random(seed)
         self.checkpoints = self.folder / "checkpoints"
         self.options = options or {}
         names = [(("alpha", "beta")[i % 2], f"node{i:03}") for i in range(hosts)]
         pause_s = self.random.choice((0, 0.002, 0.004, 0.008))
-        self.senders = [Sender(i, seed, names, pause_s, jitter) for i in range(SENDERS)]
+        self.senders = [Sender(i, seed, names, pause_s) for i in range(SENDERS)]
         self.counts, self.port, self.program = new_counts(), free_port(), None
         self.history = []  # of what was done to it, for the report of a loss
 
@@ -322,10 +332,10 @@ class Directory:
         if not entries:
             return {}
         entry, f = entries[0], METRICS[series.metric]
-        if len(entries) != 1 or "error" in entry or entry.get("resolution") != f or entry["from"] % f:
+        if len(entries) != 1 or "error" in entry or entry.get("resolution") != f:
             problems.append(f"{series}: odd answer {str(entries)[:200]}")
             return {}
-        start = entry["from"]
+        start = nearest(entry["from"], f)
         return {start + i * f: v for i, v in enumerate(entry.get("data", ())) if v is not None}
 
     def compare_series(self, series, known, got, problems, settle=True):
@@ -335,7 +345,7 @@ class Directory:
         for ts, values in list(known.items()):
             value = got.pop(ts, None)
             self.counts["compared" if len(values) == 1 else "in_flight"] += 1
-            if value not in values:
+            if value not in values and float32(value) not in values:
                 self.counts["lost"] += 1
                 problems.append(f"{series} at {ts} (T0 {(ts - T0) // METRICS[series.metric]:+}): {value}, may be {values}")
             elif not settle:
@@ -343,10 +353,21 @@ class Directory:
             elif value is None:
                 del known[ts]
             else:
-                known[ts] = (value,)
+                known[ts] = (float32(value),)
         for ts, value in got.items():
             self.counts["invented"] += 1
             problems.append(f"{series} at {ts}: {value}, but nothing was sent")
+
+    @staticmethod
+    def file_values(series, chain, problems):
+        """What the files hold; upstream's way of reading must give the same."""
+        f = METRICS[series.metric]
+        got = {nearest(ts, f): v for ts, v in checkpoint_files.overlay(chain).items()}
+        read = checkpoint_files.read_chain(chain, min(got), max(got) + f) if got else {}
+        if {nearest(ts, f): v for ts, v in read.items()} != got:
+            problems.append(f"{series}: upstream reads {len(read)} values of {len(got)}, or others: files "
+                            f"{[(b.start, b.end) for b in chain]}")
+        return got
 
     def check_for_upstream(self):
         """After a clean stop upstream's store must start from the directory and find every sample."""
@@ -358,7 +379,8 @@ class Directory:
         for series, known in self.all_series():
             path = tuple(a + b for a, b in ((series.type, series.id), (series.stype, series.sid)) if a)
             chain = hosts.get((series.cluster, series.host), {}).get((path, series.metric))
-            self.compare_series(series, known, checkpoint_files.overlay(chain) if chain else {}, problems, settle=False)
+            got = self.file_values(series, chain, problems) if chain else {}
+            self.compare_series(series, known, got, problems, settle=False)
         if problems:
             raise Lost(f"{self.where()}{len(problems)} differences in the files: " + "; ".join(problems[:12]))
 
@@ -367,14 +389,14 @@ class Directory:
             self.program.kill()
 
 
-def torture(folder, seed, runs, lives=8, jitter=False, report=lambda counts, number, finished: None):
+def torture(folder, seed, runs, lives=8, report=lambda counts, number, finished: None):
     """Kills cc-metric-store 'runs' times, 'lives' times on the same directory, then the next one. Gives the counts; Lost when
     anything is."""
     total, number = new_counts(), 0
     while total["runs"] < runs:
         sub = pathlib.Path(folder) / f"d{number}"
         sub.mkdir()
-        directory = Directory(sub, seed + number, jitter=jitter)
+        directory = Directory(sub, seed + number)
         try:
             for _ in range(min(lives, runs - total["runs"])):
                 directory.run_once()
