@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "metricstore/used-nodes.h"
+#include "store/cap-worker.h"
 
-#define CAP_INTERVAL_NS NS_PER_S
-#define CAPS_PER_TIDY   5
-#define CAPS_PER_STATUS 30
+#define TIDY_INTERVAL_NS NS_PER_S
+#define LOOKS_PER_TIDY   5
+#define LOOKS_PER_STATUS 30
+#define CAP_WARN_NS      (30 * NS_PER_S) // a store at its cap frees all the time
 #define FIRST_CLEANUP_NS                                                                                     \
     (30 * NS_PER_S) // soon after the start: a store that is restarted often must clean up, too (MS-41)
 #define CLEANUP_PATIENCE_NS (3600 * NS_PER_S) // so long it may be at work before the watchdog gets nervous
@@ -20,6 +22,8 @@ struct keeper {
     struct store *store;
     struct keeper_options options;
     pthread_t thread;
+    struct cap_worker *cap_worker;
+    _Atomic int64_t cap_warned_ns; // monotonic; 0: not yet
     pthread_mutex_t mutex;
     pthread_cond_t wake;      // on the monotonic clock
     bool stopping;            // under the mutex
@@ -103,18 +107,35 @@ void keeper_clean_up(struct keeper *keeper, int64_t now_s)
              (unsigned long long)result.removed_hosts);
 }
 
+static void on_cap(void *ctx, const struct store_cap_report *report)
+{
+    struct keeper *keeper = ctx;
+    int64_t now_ns = clock_mono().ns,
+            warned_ns = atomic_load_explicit(&keeper->cap_warned_ns, memory_order_relaxed);
+
+    atomic_fetch_add_explicit(&keeper->cap_runs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&keeper->cap_freed_chunks, report->freed_chunks, memory_order_relaxed);
+    if (warned_ns != 0 && now_ns - warned_ns < CAP_WARN_NS)
+        return;
+    atomic_store_explicit(&keeper->cap_warned_ns, now_ns, memory_order_relaxed);
+    if (report->freed_chunks == 0)
+        log_error("memory cap: bytes=%llu, and all of it is too young or not yet safe to be freed; raise "
+                  "metric-store.memory-cap",
+                  (unsigned long long)report->bytes_before);
+    else
+        log_warn("memory cap: bytes=%llu freed=%llu chunks, left=%llu: of data older than %lld s not all is "
+                 "in memory any more; raise "
+                 "metric-store.memory-cap or shorten retention-in-memory",
+                 (unsigned long long)report->bytes_before, (unsigned long long)report->freed_chunks,
+                 (unsigned long long)report->bytes_after, (long long)report->kept_s);
+}
+
 void keeper_hold_cap(struct keeper *keeper, int64_t now_s)
 {
     struct store_cap_report report;
 
-    if (!store_hold_cap(keeper->store, now_s, &report))
-        return;
-    atomic_fetch_add_explicit(&keeper->cap_runs, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&keeper->cap_freed_chunks, report.freed_chunks, memory_order_relaxed);
-    log_warn("memory cap: bytes=%llu freed=%llu chunks, left=%llu: data older than %lld s is gone; raise "
-             "metric-store.memory-cap or shorten retention-in-memory",
-             (unsigned long long)report.bytes_before, (unsigned long long)report.freed_chunks,
-             (unsigned long long)report.bytes_after, (long long)report.kept_s);
+    if (store_hold_cap(keeper->store, now_s, &report))
+        on_cap(keeper, &report);
 }
 
 // Sleeps until 'until' or the stop; false at the stop.
@@ -145,8 +166,8 @@ int64_t keeper_silence_ms(const struct keeper *keeper)
 
 // When each duty is due next; INT64_MAX: never.
 struct schedule {
-    struct mono_time cap, retain, cleanup;
-    int64_t caps;
+    struct mono_time tidy, retain, cleanup;
+    int64_t looks;
 };
 
 static struct mono_time after(struct mono_time time, int64_t ns)
@@ -156,7 +177,7 @@ static struct mono_time after(struct mono_time time, int64_t ns)
 
 static struct mono_time earliest(const struct schedule *s)
 {
-    struct mono_time time = s->cap.ns < s->retain.ns ? s->cap : s->retain;
+    struct mono_time time = s->tidy.ns < s->retain.ns ? s->tidy : s->retain;
 
     return time.ns < s->cleanup.ns ? time : s->cleanup;
 }
@@ -175,14 +196,13 @@ static void do_due(struct keeper *keeper, struct schedule *s, struct mono_time n
         beat(keeper, 0);
         s->cleanup = after(now, retention_ns);
     }
-    if (now.ns >= s->cap.ns) {
-        keeper_hold_cap(keeper, now_s);
-        if (s->caps % CAPS_PER_TIDY == 0)
+    if (now.ns >= s->tidy.ns) {
+        if (s->looks % LOOKS_PER_TIDY == 0)
             store_maintain(keeper->store, now_s);
-        if (s->caps % CAPS_PER_STATUS == 0 && keeper->options.on_status)
+        if (s->looks % LOOKS_PER_STATUS == 0 && keeper->options.on_status)
             keeper->options.on_status(keeper->options.on_status_ctx);
-        s->caps++;
-        s->cap = after(now, CAP_INTERVAL_NS);
+        s->looks++;
+        s->tidy = after(now, TIDY_INTERVAL_NS);
     }
 }
 
@@ -192,7 +212,7 @@ static void *keeper_main(void *arg)
     bool retains = keeper->options.retention_s > 0;
     int64_t retention_ns = keeper->options.retention_s * NS_PER_S;
     struct mono_time start = clock_mono(), never = {.ns = INT64_MAX};
-    struct schedule schedule = {.cap = after(start, CAP_INTERVAL_NS),
+    struct schedule schedule = {.tidy = after(start, TIDY_INTERVAL_NS),
                                 .retain = retains ? after(start, retention_ns / 2) : never,
                                 .cleanup =
                                     retains ? after(start, MIN(FIRST_CLEANUP_NS, retention_ns)) : never};
@@ -210,6 +230,7 @@ static void *keeper_main(void *arg)
 
 static void keeper_free(struct keeper **keeper)
 {
+    cap_worker_stop(&(*keeper)->cap_worker);
     pthread_cond_destroy(&(*keeper)->wake);
     pthread_mutex_destroy(&(*keeper)->mutex);
     used_nodes_free(&(*keeper)->nodes);
@@ -231,7 +252,14 @@ int keeper_start(struct store *store, const struct keeper_options *options, stru
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&keeper->wake, &attr);
     pthread_condattr_destroy(&attr);
-    int rc = pthread_create(&keeper->thread, NULL, keeper_main, keeper);
+    struct cap_worker_options cap = {
+        .store = store, .clock_s = options->cap_clock_s, .report = on_cap, .report_ctx = keeper};
+    int rc = cap_worker_start(&cap, &keeper->cap_worker, err);
+    if (rc < 0) {
+        keeper_free(&keeper);
+        return rc;
+    }
+    rc = pthread_create(&keeper->thread, NULL, keeper_main, keeper);
     if (rc != 0) {
         keeper_free(&keeper);
         errno = rc;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The background thread of cc-metric-store: frees data beyond the retention (spec metric-store.md 4.7, 4.9),
-// every half retention, cleans up old snapshots (7.8), and every second holds the memory cap (4.8) and lets the engine tidy up.
+// every half retention, cleans up old snapshots (7.8), and lets the engine tidy up. Beside it a thread holds the memory cap (4.8,
+// cap-worker.h), which must not wait for the others.
 #ifndef METRICSTORE_KEEPER_H
 #define METRICSTORE_KEEPER_H
 
@@ -21,6 +22,7 @@ struct keeper_options {
     // Called by the thread every half minute (status for systemd); may be NULL.
     void (*on_status)(void *ctx);
     void *on_status_ctx;
+    int64_t (*cap_clock_s)(void); // of the thread that holds the memory cap; NULL: wall clock
 };
 
 struct keeper_stats { // since the start

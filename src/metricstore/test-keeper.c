@@ -69,9 +69,15 @@ static int64_t oldest(struct store *store, struct slice host)
     return from;
 }
 
+static int64_t clock_now(void)
+{
+    return NOW;
+}
+
 static struct keeper *start(struct store *store, int64_t retention_s)
 {
-    struct keeper_options options = {.retention_s = retention_s, .backend_url = "", .backend_token = ""};
+    struct keeper_options options = {
+        .retention_s = retention_s, .backend_url = "", .backend_token = "", .cap_clock_s = clock_now};
     struct keeper *keeper = NULL;
     struct error err = ERROR_INIT;
 
@@ -112,7 +118,7 @@ static bool cap_frees(uint64_t cap, uint64_t *ret_bytes)
     *ret_bytes = bytes_of(store);
     bool freed = oldest(store, SLICE_LITERAL("h7")) > NOW - 2 * DAY;
     keeper_stats(keeper, &stats);
-    assert_int_equal(stats.cap_runs, freed);
+    assert_int_equal(stats.cap_runs > 0, freed); // by the thread that the batches woke, or by the call
     assert_int_equal(stats.cap_freed_chunks > 0, freed);
     keeper_stop(&keeper);
     store_free(&store);

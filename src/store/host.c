@@ -306,3 +306,8 @@ uint64_t host_index_bytes(const struct host *host)
         bytes += heap_bytes(host->groups[g].cap * sizeof(struct series));
     return bytes;
 }
+
+uint64_t host_bytes(const struct host *host)
+{
+    return host_index_bytes(host) + host->memory.open_bytes + host->memory.sealed_bytes;
+}

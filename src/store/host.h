@@ -94,6 +94,7 @@ struct host {
     uint32_t slot_count;  // a power of two; 0: none
     struct reclaim reclaim;
     struct series_memory memory;
+    uint64_t accounted; // bytes of it that the store's total has (store_account)
     // log and snapshots, used when the store has a log
     uint32_t wal_number;   // of the host in the log; 0: none yet
     uint32_t wal_series;   // numbers given to its series so far
@@ -129,5 +130,6 @@ uint32_t host_add_head(struct host *host, const struct head *head);
 // ancestors, LEVEL_NONE: none) and all heads. Returns true when the host has nothing left but level 0.
 bool host_compact(struct host *host, uint32_t keep);
 uint64_t host_index_bytes(const struct host *host);
+uint64_t host_bytes(const struct host *host); // accounted: index, open parts, sealed blocks
 
 #endif

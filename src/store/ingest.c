@@ -152,6 +152,7 @@ static void leave_host(struct batch *b)
         return;
     if (b->wal)
         log_end(b);
+    store_account(b->store, b->host);
     pthread_mutex_unlock(&b->host->lock);
     host_unref(b->host);
     b->host = NULL;
@@ -645,6 +646,7 @@ int store_ingest(struct store *store, const struct store_write *write, struct st
                       .decoder = lineproto_decoder_new(store->options.max_line_bytes),
                       .bounds = store_time_bounds(store, write->now_s, 0)};
     *ret = (struct store_write_result){.stored = 0};
+    store_need_memory(store); // before any lock is taken, as below
     if (b.wal)
         encoders_init(&b, encoders);
     lineproto_decoder_reset(b.decoder, write->body, !write->truncated);

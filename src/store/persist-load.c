@@ -272,6 +272,7 @@ static void load_host(struct persist *p, struct host *host)
     }
     pthread_mutex_lock(&host->lock);
     absorb(host, loaded);
+    store_account(p->store, host);
     pthread_mutex_unlock(&host->lock);
     host->files.has_host_wal = loaded->files.has_host_wal;
     host->files.retry_at_s = persist_now(p) + RETRY_S;
@@ -297,6 +298,7 @@ void store_load_host(struct store *store, struct host *host)
     struct persist *p = store->persist;
     if (!p)
         return;
+    store_need_memory(store);
     pthread_mutex_lock(&host->files.lock);
     persist_load_locked(p, host);
     pthread_mutex_unlock(&host->files.lock);

@@ -147,7 +147,10 @@ static void drop_empty(struct persist *p)
     size_t count;
     struct host **hosts = store_list_hosts(p->store, (struct slice){.ptr = NULL}, &count);
     for (size_t i = 0; i < count; i++) {
+        pthread_mutex_lock(&hosts[i]->lock);
         ignore_result(host_compact(hosts[i], LEVEL_NONE)); // what is empty goes with the next line
+        store_account(p->store, hosts[i]);
+        pthread_mutex_unlock(&hosts[i]->lock);
         host_unref(hosts[i]);
     }
     mem_free(hosts);

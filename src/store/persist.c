@@ -11,13 +11,12 @@
 #include "base/mem.h"
 #include "store/persist-private.h"
 
-#define LOG_MAX_BYTES      ((size_t)128 << 20)
-#define SEGMENTS_PER_LOG   8
-#define SEGMENT_MIN_BYTES  ((size_t)64 << 10)
-#define WORKERS_MAX        16
-#define WORK_INTERVAL_NS   NS_PER_S
-#define ADMIT_WAIT_NS      (2 * NS_PER_S) // a batch waits so long for the log to get smaller, then it goes on
-#define HOSTS_PER_CAP_LOOK 32             // the memory cap is looked at after so many hosts were loaded
+#define LOG_MAX_BYTES     ((size_t)128 << 20)
+#define SEGMENTS_PER_LOG  8
+#define SEGMENT_MIN_BYTES ((size_t)64 << 10)
+#define WORKERS_MAX       16
+#define WORK_INTERVAL_NS  NS_PER_S
+#define ADMIT_WAIT_NS     (2 * NS_PER_S) // a batch waits so long for the log to get smaller, then it goes on
 
 void persist_report(struct persist *p, enum log_level level, const char *fmt, ...)
 {
@@ -171,12 +170,14 @@ int persist_snapshot_before(struct persist *persist, int64_t before_s, int64_t n
     return snapshot_selected(persist, is_dirty_before, before_s, now_s, err);
 }
 
-void store_secure_before(struct store *store, int64_t before_s)
+bool store_secure_before(struct store *store, int64_t before_s)
 {
     struct persist *p = store->persist;
     struct error err = ERROR_INIT;
-    if (p && persist_snapshot_before(p, before_s, persist_now(p), &err) < 0)
-        persist_report(p, LOG_LEVEL_ERROR, "before data is freed: %s; it is only in the log now", err.text);
+    if (!p || persist_snapshot_before(p, before_s, persist_now(p), &err) == 0)
+        return true;
+    persist_report(p, LOG_LEVEL_ERROR, "before data is freed: %s; it is only in the log now", err.text);
+    return false;
 }
 
 // ---- the log ----------------------------------------------------------------------------------------------
@@ -292,27 +293,21 @@ static void *snapshot_main(void *arg)
     return NULL;
 }
 
-struct warm_run {
-    atomic_size_t loaded;
-    pthread_mutex_t cap_mutex;
-};
-
+// What is loaded from here on is not older than what the cap left (store->window_s).
 static void warm_one(struct persist *p, struct host *host, void *ctx)
 {
-    struct warm_run *run = ctx;
+    atomic_bool *told = ctx;
+    struct store_cap_report report;
     if (p->stopping)
         return;
     store_need_host(p->store, host);
-    if ((atomic_fetch_add_explicit(&run->loaded, 1, memory_order_relaxed) + 1) % HOSTS_PER_CAP_LOOK != 0)
+    if (!cap_is_pressing(p->store) || !store_hold_cap(p->store, persist_now(p), &report))
         return;
-    struct store_cap_report report;
-    pthread_mutex_lock(&run->cap_mutex);
-    if (store_hold_cap(p->store, persist_now(p), &report))
+    if (!atomic_exchange(told, true))
         persist_report(
             p, LOG_LEVEL_WARN,
-            "memory cap: reached while snapshots are loaded; only the last %lld s are kept in memory",
+            "memory cap: reached while snapshots are loaded; of older data than %lld s not all is in memory",
             (long long)report.kept_s);
-    pthread_mutex_unlock(&run->cap_mutex);
 }
 
 static bool is_unloaded(struct persist *p UNUSED, struct host *host, int64_t limit UNUSED)
@@ -322,12 +317,11 @@ static bool is_unloaded(struct persist *p UNUSED, struct host *host, int64_t lim
 
 void persist_load_all(struct persist *persist)
 {
-    struct warm_run run = {.cap_mutex = PTHREAD_MUTEX_INITIALIZER};
+    atomic_bool told = false;
     size_t count;
     struct host **hosts = select_hosts(persist, is_unloaded, 0, &count);
-    persist_each(persist, hosts, count, warm_one, &run);
+    persist_each(persist, hosts, count, warm_one, &told);
     release_hosts(hosts, count);
-    pthread_mutex_destroy(&run.cap_mutex);
 }
 
 bool persist_has_unloaded(struct persist *persist)
@@ -577,7 +571,7 @@ int persist_cleanup(struct persist *persist, const char *archive_directory, int6
                                       .end_host = cleanup_end,
                                       .report = cleanup_report,
                                       .ctx = &run};
-    store_secure_before(persist->store, cutoff_s); // what is late goes into the archive, too
+    ignore_result(!store_secure_before(persist->store, cutoff_s)); // what is late goes into the archive, too
     int rc = cleanup_run(&options, ret, err);
     ASSERT(hashmap_count(run.locked) == 0);
     hashmap_free(&run.locked);

@@ -27,33 +27,49 @@ static bool is_below(const struct host *host, uint32_t level, uint32_t top)
     return level == top;
 }
 
-static uint64_t free_level(struct host *host, uint32_t top, int64_t to)
+// What a walk frees.
+struct freeing {
+    int64_t to;
+    bool trim;                // pieces of series that are being written, too
+    uint64_t chunks, emptied; // freed; series that have nothing left
+};
+
+static void free_level(struct host *host, uint32_t top, struct freeing *f)
 {
-    uint64_t freed = 0;
     for (size_t g = 0; g < host->group_count; g++) {
         struct group *group = &host->groups[g];
         struct series_env env = host_env(host, group);
         for (size_t m = 0; m < group->count; m++) {
-            if (is_below(host, group->members[m].level, top))
-                freed += series_free_before(&group->members[m], &env, to);
+            struct series *series = &group->members[m];
+            if (!is_below(host, series->level, top))
+                continue;
+            f->chunks += series_free_before(series, &env, f->to);
+            f->emptied += series_is_empty(series);
+            if (f->trim)
+                f->chunks += series_trim_before(series, &env, f->to);
         }
     }
-    return freed;
+}
+
+// The heads that senders use are forgotten only when series are gone. Under the host's lock.
+static void free_and_compact(struct store *store, struct host *host, uint32_t top, struct freeing *f)
+{
+    if (top != LEVEL_NONE)
+        free_level(host, top, f);
+    if (f->emptied > 0 || (host->group_count == 0 && top == LEVEL_HOST))
+        ignore_result(host_compact(host, top)); // an empty host is taken out of the tree by the caller
+    store_account(store, host);
+    store_count(&store->counters.freed, f->chunks);
 }
 
 static uint64_t free_host(struct store *store, struct host *host, const struct slice *names, size_t count,
                           int64_t to)
 {
-    uint64_t freed = 0;
+    struct freeing f = {.to = to};
     pthread_mutex_lock(&host->lock);
-    uint32_t top = find_path(store, host, names, count);
-    if (top != LEVEL_NONE)
-        freed = free_level(host, top, to);
-    if (freed > 0 || (host->group_count == 0 && count == 0))
-        ignore_result(host_compact(host, top)); // an empty host is taken out of the tree by the caller
+    free_and_compact(store, host, find_path(store, host, names, count), &f);
     pthread_mutex_unlock(&host->lock);
-    store_count(&store->counters.freed, freed);
-    return freed;
+    return f.chunks;
 }
 
 static uint64_t free_one_host(struct store *store, const struct slice *path, size_t path_count, int64_t to)
@@ -96,14 +112,42 @@ uint64_t store_free_before(struct store *store, const struct slice *path, size_t
     return free_hosts(store, path_count ? path[0] : all, to, true, NULL, NULL);
 }
 
-uint64_t store_free_loaded_before(struct store *store, int64_t to)
+// A snapshot under way may fail: what it writes counts as not yet written.
+static uint64_t free_oldest_of(struct store *store, struct host *host, int64_t to, bool safe)
 {
-    return free_hosts(store, (struct slice){.ptr = NULL}, to, false, NULL, NULL);
+    struct freeing f = {.to = to, .trim = true};
+    pthread_mutex_lock(&host->lock);
+    if (safe && store->persist)
+        f.to = host->snapshot_running ? INT64_MIN : MIN(to, host->dirty_from);
+    if (f.to != INT64_MIN)
+        free_and_compact(store, host, LEVEL_HOST, &f);
+    pthread_mutex_unlock(&host->lock);
+    return f.chunks;
+}
+
+uint64_t store_free_oldest(struct store *store, int64_t to, uint64_t target_bytes, bool safe)
+{
+    size_t count;
+    struct slice all = {.ptr = NULL};
+    struct host **hosts = store_list_hosts(store, all, &count);
+    uint64_t freed = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (atomic_load_explicit(&store->cap.accounted, memory_order_relaxed) > target_bytes) {
+            freed += free_oldest_of(store, hosts[i], to, safe);
+            cap_note_freed(store);
+        }
+        host_unref(hosts[i]);
+    }
+    mem_free(hosts);
+    if (freed > 0)
+        store_remove_empty(store, all, true);
+    return freed;
 }
 
 uint64_t store_retain(struct store *store, int64_t threshold_s,
                       bool (*keep)(void *, struct slice, struct slice), void *ctx)
 {
-    store_secure_before(store, threshold_s);
+    ignore_result(
+        !store_secure_before(store, threshold_s)); // reported; beyond the retention it goes all the same
     return free_hosts(store, (struct slice){.ptr = NULL}, threshold_s, false, keep, ctx);
 }

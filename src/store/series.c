@@ -672,6 +672,32 @@ size_t series_free_before(struct series *s, const struct series_env *env, int64_
     return freed;
 }
 
+size_t series_trim_before(struct series *s, const struct series_env *env, int64_t to)
+{
+    int64_t f = env->frequency_s;
+    size_t n = 0, bins = 0;
+    if (s->len == 0 || piece_count(s) == 0 || s->pieces->items[0].start != s->start)
+        return 0;
+    for (; n < piece_count(s); n++) {
+        const struct piece *piece = &s->pieces->items[n];
+        size_t end = piece->first_bin + (size_t)piece->bins;
+        if (s->start + f / 2 + (int64_t)end * f >= to || end == s->len)
+            break;
+        bins = end;
+    }
+    if (n == 0)
+        return 0;
+    pieces_remove(s, env, 0, n);
+    s->start += (int64_t)bins * f;
+    s->len = (uint16_t)(s->len - bins);
+    s->open_first = (uint16_t)(s->open_first - bins);
+    for (size_t i = 0; i < piece_count(s); i++) {
+        s->pieces->items[i].start = s->start;
+        s->pieces->items[i].first_bin = (uint16_t)(s->pieces->items[i].first_bin - bins);
+    }
+    return n;
+}
+
 void series_seal_idle(struct series *s, const struct series_env *env, int64_t idle_before)
 {
     if (s->len > 0 && s->start + (int64_t)s->len * env->frequency_s < idle_before)

@@ -118,6 +118,8 @@ void series_add_hollow(struct series *s, int64_t start);
 void series_move(struct series *s, struct series *from);
 // Removes whole segments from the oldest on that end before 'to'; returns how many.
 size_t series_free_before(struct series *s, const struct series_env *env, int64_t to);
+// Removes pieces that end before 'to' from the front of the newest segment, when no older one is left; it begins later then.
+size_t series_trim_before(struct series *s, const struct series_env *env, int64_t to);
 // Seals what is full or idle: the open part of a series without a sample since 'idle_before' becomes a piece.
 void series_seal_idle(struct series *s, const struct series_env *env, int64_t idle_before);
 

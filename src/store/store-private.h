@@ -28,6 +28,21 @@ struct store_counters {
         batches, freed, queries;
 };
 
+// The memory cap (memory-cap.c).
+struct cap {
+    atomic_uint_fast64_t accounted;  // bytes of all hosts in the tree
+    atomic_uint_fast64_t wake_bytes; // above it the worker is woken; UINT64_MAX: there is no cap
+    atomic_uint_fast64_t wait_bytes; // above it batches wait for the worker
+    atomic_uint_fast64_t overhead;   // what the process has beyond what is accounted
+    atomic_bool wanted;              // the worker was woken and has not begun
+    atomic_bool helpless;            // the last run found nothing more to free: nobody waits for the next
+    atomic_uint workers;             // threads that would free
+    pthread_mutex_t running;         // one run at a time
+    pthread_mutex_t mutex;           // of the conditions, which are on the monotonic clock
+    pthread_cond_t wake, space;
+    bool stopping; // under the mutex
+};
+
 struct store {
     struct store_options options; // with defaults filled in; 'metrics' is NULL
     struct metric *metrics;       // sorted by name, those of one cluster before the one of all clusters
@@ -43,6 +58,7 @@ struct store {
     atomic_int_fast64_t
         window_s; // snapshots older than this are not read: the retention, or what the memory cap left
     struct store_counters counters;
+    struct cap cap;
 };
 
 static inline void store_count(atomic_uint_fast64_t *counter, uint64_t n)
@@ -71,10 +87,36 @@ static inline void store_need_host(struct store *store, struct host *host)
 }
 // A batch waits here while the log is at its limit (persist.c).
 void store_admit(struct store *store);
-// Snapshots what only the log has of the time before 'before_s', so that it may be freed (persist.c).
-void store_secure_before(struct store *store, int64_t before_s);
-// As store_free_before for everything, but without reading snapshots for it.
-uint64_t store_free_loaded_before(struct store *store, int64_t to);
+// Snapshots what only the log has of the time before 'before_s', so that it may be freed (persist.c). False: that failed.
+bool store_secure_before(struct store *store, int64_t before_s);
+// Frees what is loaded and older than 'to', host by host until no more than 'target' bytes are accounted. Of series that are
+// being written it takes sealed pieces, too. With 'safe' nothing goes that only the log has.
+uint64_t store_free_oldest(struct store *store, int64_t to, uint64_t target_bytes, bool safe);
+
+// Brings the store's total up to date with the host, whose lock is held.
+static inline void store_account(struct store *store, struct host *host)
+{
+    uint64_t bytes = host->removed ? 0 : host_bytes(host);
+    if (bytes == host->accounted)
+        return;
+    atomic_fetch_add_explicit(&store->cap.accounted, bytes - host->accounted, memory_order_relaxed); // wraps
+    host->accounted = bytes;
+}
+
+void cap_init(struct store *store);
+void cap_release(struct store *store);
+bool cap_is_pressing(const struct store *store); // a run would free
+bool cap_is_near(const struct store *store);     // soon
+// Tells who waits that there is room, if there is.
+void cap_note_freed(struct store *store);
+void store_wait_for_memory(struct store *store);
+// Before memory is taken, without any lock held: wakes the worker near the cap, and waits for it (not for ever) above.
+static inline void store_need_memory(struct store *store)
+{
+    if (UNLIKELY(atomic_load_explicit(&store->cap.accounted, memory_order_relaxed) >
+                 atomic_load_explicit(&store->cap.wake_bytes, memory_order_relaxed)))
+        store_wait_for_memory(store);
+}
 
 // Samples outside are refused (MS-16): older than the retention, or too far ahead of the arrival.
 struct time_bounds {

@@ -122,6 +122,7 @@ int store_new(const struct store_options *options, struct store **ret_store, str
     store->names = intern_new();
     store->clusters = hashmap_new();
     pthread_rwlock_init(&store->tree_lock, NULL);
+    cap_init(store);
     int rc = add_metrics(store, options, err);
     if (rc)
         store_free(&store);
@@ -157,6 +158,7 @@ void store_free(struct store **store_ptr)
     hashmap_free(&store->clusters);
     intern_free(&store->names);
     pthread_rwlock_destroy(&store->tree_lock);
+    cap_release(store);
     mem_free(store);
     *store_ptr = NULL;
 }
@@ -214,6 +216,7 @@ struct host *store_add_host(struct store *store, struct slice cluster_name, stru
     if (!host) {
         host = host_new(cluster, name);
         hashmap_put(cluster->hosts, name, host);
+        store_account(store, host); // nobody else knows it yet
     }
     host_ref(host);
     pthread_rwlock_unlock(&store->tree_lock);
@@ -265,7 +268,7 @@ void store_hosts(struct store *store, struct slice cluster, struct arena *arena,
 }
 
 // True when the host holds no series, no component and no unread files; it is marked so that writers who found it look again.
-static bool retire_host(struct host *host)
+static bool retire_host(struct store *store, struct host *host)
 {
     if (pthread_mutex_trylock(&host->files.lock) != 0) // its files are being read or written
         return false;
@@ -274,18 +277,19 @@ static bool retire_host(struct host *host)
     for (uint32_t i = 1; i < host->level_count; i++)
         empty = empty && !host->levels[i].exists;
     host->removed = empty;
+    store_account(store, host);
     pthread_mutex_unlock(&host->lock);
     pthread_mutex_unlock(&host->files.lock);
     return empty;
 }
 
-static void remove_empty_hosts(struct cluster *cluster)
+static void remove_empty_hosts(struct store *store, struct cluster *cluster)
 {
     struct slice name;
     void *host;
     struct hashmap *left = hashmap_new();
     for (size_t i = 0; hashmap_next(cluster->hosts, &i, &name, &host);) {
-        if (retire_host(host))
+        if (retire_host(store, host))
             host_unref(host);
         else
             hashmap_put(left, name, host);
@@ -302,7 +306,7 @@ void store_remove_empty(struct store *store, struct slice cluster_name, bool clu
         struct cluster *cluster = item;
         if (cluster_name.ptr && !slice_eq_cstr(cluster_name, cluster->name))
             continue;
-        remove_empty_hosts(cluster);
+        remove_empty_hosts(store, cluster);
         if (clusters && hashmap_count(cluster->hosts) == 0)
             cluster->exists = false;
     }
@@ -347,7 +351,7 @@ void store_stats(const struct store *store, struct store_stats *ret)
     mem_free(hosts);
 }
 
-static void maintain_host(struct host *host, int64_t now_s)
+static void maintain_host(struct store *store, struct host *host, int64_t now_s)
 {
     pthread_mutex_lock(&host->lock);
     for (size_t g = 0; g < host->group_count; g++) {
@@ -356,6 +360,7 @@ static void maintain_host(struct host *host, int64_t now_s)
             series_seal_idle(&host->groups[g].members[m], &env,
                              now_s - IDLE_SEAL_INTERVALS * env.frequency_s);
     }
+    store_account(store, host);
     pthread_mutex_unlock(&host->lock);
 }
 
@@ -364,7 +369,7 @@ void store_maintain(struct store *store, int64_t now_s)
     size_t count;
     struct host **hosts = store_list_hosts(store, (struct slice){.ptr = NULL}, &count);
     for (size_t i = 0; i < count; i++) {
-        maintain_host(hosts[i], now_s);
+        maintain_host(store, hosts[i], now_s);
         host_unref(hosts[i]);
     }
     mem_free(hosts);

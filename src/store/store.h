@@ -157,16 +157,22 @@ enum store_health store_health_check(struct store *store, struct slice cluster, 
                                      const struct slice *metrics, size_t metric_count, int64_t now_s,
                                      enum store_metric_health *ret_metrics, bool *ret_known);
 
-// The memory cap (4.8). Does nothing while the accounted memory is at or below memory_cap_bytes (MS-04), or when that is 0
-// (MS-05). Above it frees data by age, that of running jobs too: what is older than 3/4 of the retention, then 1/2, 1/4 and on
-// by halves to 1/64, until the cap holds. Without a retention the fractions are those of 30 days. Returns whether the
-// memory was above the cap. Programs call it every few seconds, before store_maintain, and log what it says.
+// The memory cap (4.8). Does nothing while the memory is well below memory_cap_bytes (MS-04), or when that is 0 (MS-05). Near
+// it (96 %) frees the oldest data, that of running jobs too, until some room is left (93 %): in steps of 1/64 of the retention
+// (of 30 days without one), within a step host by host. What is younger than such a step stays. Returns whether it had to. Memory is what is
+// accounted, and what the process was found to have on top (store_note_resident), so that the cap holds for what the process has.
+//
+// A cap worker (cap-worker.h) calls it when ingest wakes it, programs without one every few seconds.
 struct store_cap_report {
     uint64_t bytes_before, bytes_after; // accounted
     uint64_t freed_chunks;
-    int64_t kept_s; // only data younger than this is left
+    int64_t kept_s; // of older data not all is left
 };
 bool store_hold_cap(struct store *store, int64_t now_s, struct store_cap_report *ret);
+// Resident bytes of the process, when little that could be reused is free in its heap. Up to a tenth of the cap counts.
+void store_note_resident(struct store *store, uint64_t resident_bytes);
+// Accounted memory as store_stats sums it up, but without a look at each host.
+uint64_t store_accounted(const struct store *store);
 
 // ---- about itself -------------------------------------------------------------------------------------------
 struct store_stats {

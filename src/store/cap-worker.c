@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include "store/cap-worker.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/strnum.h"
+#include "store/store-private.h"
+
+#define LOOK_INTERVAL_NS NS_PER_S
+#define STATM_MAX_BYTES  4096
+
+struct cap_worker {
+    struct cap_worker_options options;
+    pthread_t thread;
+    bool has_thread;
+};
+
+static uint64_t resident_bytes(void)
+{
+    struct buf text;
+    uint64_t pages = 0;
+    buf_init(&text, STATM_MAX_BYTES);
+    if (file_read("/proc/self/statm", STATM_MAX_BYTES, &text, NULL) == 0) {
+        struct slice rest = buf_slice(&text);
+        (void)slice_split(&rest, ' ');
+        if (strnum_parse_u64(slice_split(&rest, ' '), &pages, NULL) < 0)
+            pages = 0;
+    }
+    buf_release(&text);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+// Until a batch wakes it or the time is over; false: the end.
+static bool wait_for_work(struct cap *cap)
+{
+    int64_t until_ns = clock_mono().ns + LOOK_INTERVAL_NS;
+    struct timespec deadline = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
+    int rc = 0;
+    pthread_mutex_lock(&cap->mutex);
+    // Where nothing can be freed, every batch would wake it.
+    while (rc == 0 && !cap->stopping && (!cap->wanted || cap->helpless))
+        rc = pthread_cond_timedwait(&cap->wake, &cap->mutex, &deadline);
+    bool go_on = !cap->stopping;
+    pthread_mutex_unlock(&cap->mutex);
+    return go_on;
+}
+
+static int64_t now_of(const struct cap_worker *worker)
+{
+    return worker->options.clock_s ? worker->options.clock_s() : wall_seconds(clock_wall());
+}
+
+static void *worker_main(void *arg)
+{
+    struct cap_worker *worker = arg;
+    struct store *store = worker->options.store;
+    struct store_cap_report report;
+    while (wait_for_work(&store->cap)) {
+        if (cap_is_near(store)) {
+            malloc_trim(0); // what is free in the heap does not count
+            store_note_resident(store, resident_bytes());
+        }
+        if (store_hold_cap(store, now_of(worker), &report) && worker->options.report)
+            worker->options.report(worker->options.report_ctx, &report);
+    }
+    return NULL;
+}
+
+int cap_worker_start(const struct cap_worker_options *options, struct cap_worker **ret_worker,
+                     struct error *err)
+{
+    struct cap_worker *worker = NEW(struct cap_worker);
+    worker->options = *options;
+    options->store->cap.stopping = false;
+    if (options->store->options.memory_cap_bytes > 0) {
+        int rc = pthread_create(&worker->thread, NULL, worker_main, worker);
+        if (rc != 0) {
+            mem_free(worker);
+            errno = rc;
+            return error_set_errno(err, "cannot start the thread that holds the memory cap");
+        }
+        worker->has_thread = true;
+        atomic_fetch_add(&options->store->cap.workers, 1);
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+void cap_worker_stop(struct cap_worker **worker)
+{
+    if (!*worker)
+        return;
+    struct cap *cap = &(*worker)->options.store->cap;
+    if ((*worker)->has_thread) {
+        atomic_fetch_sub(&cap->workers, 1);
+        pthread_mutex_lock(&cap->mutex);
+        cap->stopping = true;
+        pthread_cond_broadcast(&cap->wake);
+        pthread_cond_broadcast(&cap->space);
+        pthread_mutex_unlock(&cap->mutex);
+        pthread_join((*worker)->thread, NULL);
+    }
+    mem_free(*worker);
+    *worker = NULL;
+}
