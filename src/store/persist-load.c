@@ -39,7 +39,7 @@ static int64_t newest_end(const struct series *series, int64_t f)
 
 // The file's 'start' is the time of the first value, the middle of its bin (MS-28).
 static void add_same_step(struct series *series, const struct series_env *env,
-                          const struct checkpoint_metric *metric)
+                          const struct checkpoint_metric *metric, int64_t window_from)
 {
     double values[BLOCK_MAX_VALUES];
     int64_t f = env->frequency_s, left = metric->start - f / 2;
@@ -48,7 +48,7 @@ static void add_same_step(struct series *series, const struct series_env *env,
         n = MIN(total - done, (size_t)BLOCK_MAX_VALUES);
         checkpoint_get_values(&metric->values, done, n, values);
         int64_t start = left + (int64_t)done * f;
-        if (all_gaps(values, n))
+        if (start + f / 2 + (int64_t)n * f < window_from || all_gaps(values, n)) // retention would free it
             continue;
         if (start >= newest_end(series, f)) {
             series_add_restored(series, env, start,
@@ -64,21 +64,23 @@ static void add_same_step(struct series *series, const struct series_env *env,
 
 // The interval was another one when this was written (MS-37).
 static void add_other_step(struct series *series, const struct series_env *env,
-                           const struct checkpoint_metric *metric)
+                           const struct checkpoint_metric *metric, int64_t window_from)
 {
     double values[BLOCK_MAX_VALUES];
     size_t total = metric->values.count;
     for (size_t done = 0, n; done < total; done += n) {
         n = MIN(total - done, (size_t)BLOCK_MAX_VALUES);
         checkpoint_get_values(&metric->values, done, n, values);
-        for (size_t i = 0; i < n; i++)
-            write_one(series, env, metric->start + (int64_t)(done + i) * metric->frequency_s, values[i],
-                      metric->values.f32le != NULL);
+        for (size_t i = 0; i < n; i++) {
+            int64_t ts = metric->start + (int64_t)(done + i) * metric->frequency_s;
+            if (ts >= window_from)
+                write_one(series, env, ts, values[i], metric->values.f32le != NULL);
+        }
     }
 }
 
 static void add_metric(struct persist *p, struct host *host, uint32_t level,
-                       const struct checkpoint_metric *from)
+                       const struct checkpoint_metric *from, int64_t window_from)
 {
     const struct metric *metric =
         store_find_metric(p->store, slice_from_cstr(host->cluster->name), from->name);
@@ -90,26 +92,28 @@ static void add_metric(struct persist *p, struct host *host, uint32_t level,
     if (from->values.count == 0)
         series_add_hollow(series, from->start - metric->frequency_s / 2);
     else if (from->frequency_s == metric->frequency_s)
-        add_same_step(series, &env, from);
+        add_same_step(series, &env, from, window_from);
     else
-        add_other_step(series, &env, from);
+        add_other_step(series, &env, from, window_from);
 }
 
 static void add_level(struct persist *p, struct host *host, uint32_t level,
-                      const struct checkpoint_level *from)
+                      const struct checkpoint_level *from, int64_t window_from)
 {
     for (size_t i = 0; i < from->metric_count; i++)
-        add_metric(p, host, level, &from->metrics[i]);
+        add_metric(p, host, level, &from->metrics[i], window_from);
     for (size_t i = 0; i < from->child_count; i++) { // the reader bounds the depth
         const struct checkpoint_level *child = &from->children[i];
         if (child->name.len > 0 && child->name.len <= NAME_MAX_BYTES)
-            add_level(p, host, host_add_level(host, level, intern_add(p->store->names, child->name)), child);
+            add_level(p, host, host_add_level(host, level, intern_add(p->store->names, child->name)), child,
+                      window_from);
     }
 }
 
-void persist_add_checkpoint(struct persist *p, struct host *host, const struct checkpoint *checkpoint)
+void persist_add_checkpoint(struct persist *p, struct host *host, const struct checkpoint *checkpoint,
+                            int64_t window_from)
 {
-    add_level(p, host, LEVEL_HOST, &checkpoint->root);
+    add_level(p, host, LEVEL_HOST, &checkpoint->root, window_from);
 }
 
 // ---- files of a host --------------------------------------------------------------------------------------
@@ -129,7 +133,7 @@ static int load_file(struct persist *p, struct host *host, const char *path, con
     if (rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_LIMIT)
         persist_set_aside(p, path, name, err->text);
     if (rc == 0 && (checkpoint.to == 0 || checkpoint.to >= window_from)) {
-        persist_add_checkpoint(p, host, &checkpoint);
+        persist_add_checkpoint(p, host, &checkpoint, window_from);
         persist_count(&p->counters.loaded_files, 1);
         persist_count(&p->counters.loaded_bytes, bytes.len);
     }

@@ -87,8 +87,9 @@ int persist_make_host_directory(struct persist *p, const struct host *host, stru
 int persist_scan(struct persist *p, struct error *err) MUST_CHECK;
 // Reads the host's snapshots unless that was done; its files.lock is held.
 void persist_load_locked(struct persist *p, struct host *host);
-// Adds a snapshot to a host that nobody else sees, or whose lock is held.
-void persist_add_checkpoint(struct persist *p, struct host *host, const struct checkpoint *checkpoint);
+// Adds a snapshot to a host that nobody else sees, or whose lock is held, but what ends before window_from.
+void persist_add_checkpoint(struct persist *p, struct host *host, const struct checkpoint *checkpoint,
+                            int64_t window_from);
 
 // ---- snapshots --------------------------------------------------------------------------------------------
 // Writes what is dirty of the host. The caller reports errors.

@@ -331,7 +331,7 @@ static int read_old(struct job *job, const struct snapshot_file *file, struct ho
     if (rc == 0)
         rc = checkpoint_parse(file->format, buf_slice(&bytes), arena, &checkpoint, err);
     if (rc == 0)
-        persist_add_checkpoint(job->p, host, &checkpoint);
+        persist_add_checkpoint(job->p, host, &checkpoint, INT64_MIN);
     if (rc == ERR_CORRUPT) {
         persist_set_aside(job->p, job->path, name, err->text);
         rc = 0; // what memory has of that time goes into a new file
