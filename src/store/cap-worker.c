@@ -11,13 +11,16 @@
 #include "base/strnum.h"
 #include "store/store-private.h"
 
-#define LOOK_INTERVAL_NS NS_PER_S
+#define LOOK_INTERVAL_NS (NS_PER_S / 4)
+#define LOOKS_PER_TRIM   4
+#define TIGHT_PERCENT    95 // of the cap: it is looked at each time what the heap can give back
 #define STATM_MAX_BYTES  4096
 
 struct cap_worker {
     struct cap_worker_options options;
     pthread_t thread;
     bool has_thread;
+    unsigned looks; // near the cap
 };
 
 static uint64_t resident_bytes(void)
@@ -55,16 +58,25 @@ static int64_t now_of(const struct cap_worker *worker)
     return worker->options.clock_s ? worker->options.clock_s() : wall_seconds(clock_wall());
 }
 
+// What is free in the heap does not count, so that it is given back first.
+static void look_at_process(struct cap_worker *worker)
+{
+    struct store *store = worker->options.store;
+    bool tight = resident_bytes() > store->options.memory_cap_bytes / 100 * TIGHT_PERCENT;
+    if (worker->looks++ % LOOKS_PER_TRIM != 0 && !tight && !cap_is_pressing(store))
+        return;
+    malloc_trim(0);
+    store_note_resident(store, resident_bytes());
+}
+
 static void *worker_main(void *arg)
 {
     struct cap_worker *worker = arg;
     struct store *store = worker->options.store;
     struct store_cap_report report;
     while (wait_for_work(&store->cap)) {
-        if (cap_is_near(store)) {
-            malloc_trim(0); // what is free in the heap does not count
-            store_note_resident(store, resident_bytes());
-        }
+        if (cap_is_near(store))
+            look_at_process(worker);
         if (store_hold_cap(store, now_of(worker), &report) && worker->options.report)
             worker->options.report(worker->options.report_ctx, &report);
     }

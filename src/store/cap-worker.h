@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The thread that holds the memory cap (store_hold_cap): it is woken by the batch that comes near the cap, and looks once a second
+// The thread that holds the memory cap (store_hold_cap): it is woken by the batch that comes near the cap, and looks a few times a second
 // anyway. While it is there, batches wait for it above the cap rather than grow.
 #ifndef STORE_CAP_WORKER_H
 #define STORE_CAP_WORKER_H
