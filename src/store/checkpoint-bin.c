@@ -152,8 +152,8 @@ int checkpoint_parse_header(struct slice bytes, int64_t *ret_from, int64_t *ret_
     uint32_t magic = (uint32_t)take(&c, 4);
     if (magic != CHECKPOINT_MAGIC)
         return error_set(err, ERR_CORRUPT, "snapshot: magic is %08x, not %08x", magic, CHECKPOINT_MAGIC);
-    *ret_from = (int64_t)take(&c, 8);
-    *ret_to = (int64_t)take(&c, 8);
+    *ret_from = checkpoint_clamp_time((int64_t)take(&c, 8));
+    *ret_to = checkpoint_clamp_time((int64_t)take(&c, 8));
     return 0;
 }
 

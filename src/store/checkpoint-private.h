@@ -13,6 +13,9 @@ int checkpoint_parse_json(struct slice bytes, struct arena *arena, struct checkp
 void checkpoint_format_bin(const struct checkpoint *checkpoint, struct buf *out);
 void checkpoint_format_json(const struct checkpoint *checkpoint, struct buf *out);
 
+// Cuts it down to CHECKPOINT_TIME_MAX.
+int64_t checkpoint_clamp_time(int64_t ts);
+
 // Array for 'count' items out of a file, zeroed. ERR_LIMIT when the arena is full.
 int checkpoint_alloc(struct arena *arena, size_t count, size_t item_size_bytes, void **ret_array,
                      struct error *err) MUST_CHECK;

@@ -19,6 +19,8 @@
 
 #define CHECKPOINT_MAGIC     UINT32_C(0xCC5B0001) // of binary files
 #define CHECKPOINT_MAX_DEPTH 8 // levels below the host that a reader follows; writers make at most 2
+// Times beyond 34 thousand years from 1970 are damage; within it no sum of times and lengths overflows.
+#define CHECKPOINT_TIME_MAX (INT64_C(1) << 40)
 
 enum checkpoint_format { CHECKPOINT_BIN, CHECKPOINT_JSON };
 
@@ -32,7 +34,8 @@ struct checkpoint_values {
 struct checkpoint_metric {
     struct slice name;
     int64_t frequency_s; // > 0, checked by the readers (MS-37)
-    int64_t start;       // time of the first value, Unix seconds
+    int64_t
+        start; // time of the first value, Unix seconds; readers check that all times are within CHECKPOINT_TIME_MAX
     struct checkpoint_values values;
 };
 
@@ -53,7 +56,7 @@ struct checkpoint {
 // Reads a file's bytes. Names (of the binary format) and f32le values point into 'bytes', all else is arena memory; both must
 // outlive *ret, which is written on success only.
 // Every count is checked against what is left of the file before memory is taken: at most 5 times the size of a binary
-// file (MS-36). ERR_CORRUPT names the place; ERR_LIMIT: the arena is full.
+// file (MS-36). 'from' and 'to' are cut down to CHECKPOINT_TIME_MAX. ERR_CORRUPT names the place; ERR_LIMIT: the arena is full.
 int checkpoint_parse(enum checkpoint_format format, struct slice bytes, struct arena *arena,
                      struct checkpoint *ret, struct error *err) MUST_CHECK;
 // Only from and to, out of the first CHECKPOINT_HEADER_BYTES of a binary file.

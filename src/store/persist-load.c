@@ -84,7 +84,8 @@ static void add_metric(struct persist *p, struct host *host, uint32_t level,
 {
     const struct metric *metric =
         store_find_metric(p->store, slice_from_cstr(host->cluster->name), from->name);
-    if (!metric)
+    int64_t end = from->start + (int64_t)from->values.count * from->frequency_s; // checked by the reader
+    if (!metric || !persist_is_time(from->start) || !persist_is_time(end))
         return;
     struct group *group = host_add_group(host, metric);
     struct series *series = host_add_series(host, group, level);
@@ -195,7 +196,7 @@ static void load_host_wal(struct persist *p, struct host *host, const char *path
     if (rc == 0) {
         host_wal_reader_init(&reader, buf_slice(&bytes));
         while ((rc = host_wal_next(&reader, &record, &err)) > 0) {
-            if (record.ts >= window_from && isfinite(record.value))
+            if (record.ts >= window_from && persist_is_time(record.ts) && isfinite(record.value))
                 replay_host_wal_record(p, host, &record);
         }
     }

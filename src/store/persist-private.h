@@ -20,6 +20,14 @@
 #define PERSIST_FILE_MAX_BYTES ((size_t)4 << 30) // of a snapshot or a host's log
 #define PERSIST_ARENA_BYTES    ((size_t)8 << 30)
 
+// Of samples that files and the log hold; the bins that they fall into then stay within what the readers of snapshots take.
+#define PERSIST_TIME_MAX (CHECKPOINT_TIME_MAX / 2)
+
+static inline bool persist_is_time(int64_t ts)
+{
+    return ts >= -PERSIST_TIME_MAX && ts <= PERSIST_TIME_MAX;
+}
+
 struct persist_counters {
     atomic_uint_fast64_t snapshots, snapshot_bytes, failed_snapshots, rewritten_snapshots;
     atomic_uint_fast64_t loaded_files, loaded_bytes, corrupt_files, failed_loads, replayed_samples,

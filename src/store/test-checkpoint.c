@@ -320,6 +320,47 @@ static void test_ms_37_frequencies_are_positive(void **state)
     fixture_free(f);
 }
 
+// Found by fuzz-persist: sums of such times overflowed when the values became bins.
+static void test_impossible_times(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t frequency_s, start;
+        int wanted;
+    } cases[] = {
+        {60, 1700000000, 0},
+        {60, CHECKPOINT_TIME_MAX - 120, 0},
+        {60, -CHECKPOINT_TIME_MAX, 0},
+        {60, CHECKPOINT_TIME_MAX - 119, ERR_CORRUPT},
+        {60, -CHECKPOINT_TIME_MAX - 1, ERR_CORRUPT},
+        {60, INT64_MAX, ERR_CORRUPT},
+        {60, INT64_MIN, ERR_CORRUPT},
+        {INT64_MAX, 0, ERR_CORRUPT},
+        {INT64_MAX / 2, 0, ERR_CORRUPT},
+        {CHECKPOINT_TIME_MAX, 0, ERR_CORRUPT},
+    };
+    struct fixture *f = fixture_new();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        begin_bin(f);
+        buf_append_u32le(&f->file, 1);
+        append_metric_head(f, cases[i].frequency_s, 2);
+        for (size_t k = 0; k < 8; k++) // in front of the count
+            f->file.ptr[f->file.len - 12 + k] = (char)((uint64_t)cases[i].start >> 8 * k);
+        buf_append_u64le(&f->file, 0);
+        buf_append_u32le(&f->file, 0);
+        EXPECT(parse(f, CHECKPOINT_BIN) == cases[i].wanted, "case %zu, binary: %s", i, f->err.text);
+        buf_clear(&f->file);
+        buf_printf(&f->file, "{\"metrics\":{\"m\":{\"frequency\":%lld,\"start\":%lld,\"data\":[1,2]}}}",
+                   (long long)cases[i].frequency_s, (long long)cases[i].start);
+        EXPECT(parse(f, CHECKPOINT_JSON) == cases[i].wanted, "case %zu, JSON: %s", i, f->err.text);
+    }
+    int64_t from;
+    enum checkpoint_format format;
+    assert_false(checkpoint_parse_name(SLICE_LITERAL("9223372036854775807.bin"), &from, &format));
+    assert_false(checkpoint_parse_name(SLICE_LITERAL("-9223372036854775808.json"), &from, &format));
+    fixture_free(f);
+}
+
 static void test_metric_without_values(void **state)
 {
     (void)state;
@@ -520,6 +561,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ms_36_counts_are_checked),
         cmocka_unit_test(test_ms_36_depth_is_limited),
         cmocka_unit_test(test_ms_37_frequencies_are_positive),
+        cmocka_unit_test(test_impossible_times),
         cmocka_unit_test(test_metric_without_values),
         cmocka_unit_test(test_json_is_read_generously),
         cmocka_unit_test(test_json_refuses),
