@@ -319,8 +319,24 @@ static void overlay_unit(struct persist *p, struct host *host, const struct pict
     }
 }
 
-static int read_old(struct job *job, const struct snapshot_file *file, struct host *host, struct error *err)
+// Whether all values of the tree lie within [from, to).
+static bool is_near(const struct checkpoint_level *level, int64_t from, int64_t to)
 {
+    bool near = true;
+    for (size_t i = 0; near && i < level->metric_count; i++) {
+        const struct checkpoint_metric *metric = &level->metrics[i];
+        near = metric->values.count == 0 ||
+               (metric->start >= from &&
+                metric->start + ((int64_t)metric->values.count - 1) * metric->frequency_s < to);
+    }
+    for (size_t i = 0; near && i < level->child_count; i++)
+        near = is_near(&level->children[i], from, to);
+    return near;
+}
+
+static int read_old(struct job *job, const struct range *old, struct host *host, struct error *err)
+{
+    const struct snapshot_file *file = old->file;
     char name[CHECKPOINT_NAME_SIZE];
     struct checkpoint checkpoint;
     struct buf bytes;
@@ -330,6 +346,8 @@ static int read_old(struct job *job, const struct snapshot_file *file, struct ho
     int rc = persist_read(job->p, job->path, name, &bytes, err);
     if (rc == 0)
         rc = checkpoint_parse(file->format, buf_slice(&bytes), arena, &checkpoint, err);
+    if (rc == 0 && !is_near(&checkpoint.root, file->from - GAP_S, old->to + MAX_SPAN_S))
+        rc = error_set(err, ERR_CORRUPT, "values far from the time that the snapshot is of");
     if (rc == 0)
         persist_add_checkpoint(job->p, host, &checkpoint, INT64_MIN);
     if (rc == ERR_CORRUPT) {
@@ -339,27 +357,6 @@ static int read_old(struct job *job, const struct snapshot_file *file, struct ho
     buf_release(&bytes);
     arena_free(&arena);
     return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-// Late samples: the old file with what memory has on top.
-static int rewrite_file(struct job *job, const struct picture *picture, const struct range *range,
-                        struct error *err)
-{
-    struct range all = {.from = -ALL_TIME, .to = ALL_TIME};
-    struct picture merged;
-    struct host *host = host_new(job->host->cluster, slice_from_cstr(job->host->name));
-    int rc = read_old(job, range->file, host, err);
-    for (size_t i = 0; rc == 0 && i < picture->count; i++)
-        overlay_unit(job->p, host, picture, &picture->units[i], range);
-    if (rc == 0) {
-        picture_take(&merged, job->p, host, -ALL_TIME);
-        picture_sort(&merged);
-        rc = write_file(job, &merged, &all, range->file->from, range->to, range->file->format, err);
-        picture_release(&merged);
-        persist_count(&job->p->counters.rewritten_snapshots, rc == 0);
-    }
-    host_unref(host);
-    return rc;
 }
 
 static int compare_times(const void *a, const void *b)
@@ -391,6 +388,51 @@ static int64_t find_cut(const struct picture *picture, int64_t from, int64_t to)
     }
     mem_free(spans);
     return cut;
+}
+
+// Writes the content of an old file and what came late as one file, or as several when there are long gaps. The first one, which
+// takes the place of the old file, is written last: until then everything is in the old one.
+static int write_merged(struct job *job, const struct picture *merged, const struct range *old,
+                        struct error *err)
+{
+    int64_t first, end, *cuts = NULL, to = old->to;
+    size_t count = 0, cap = 0;
+    int rc = 0;
+    for (int64_t at = old->from; picture_span(merged, at, ALL_TIME, &first, &end);) {
+        at = find_cut(merged, first, end);
+        if (at >= end || at >= old->to)
+            break;
+        ENSURE_CAPACITY(cuts, cap, count + 1);
+        cuts[count++] = at;
+    }
+    for (size_t i = count + 1; rc == 0 && i-- > 0;) {
+        struct range part = {.from = i ? cuts[i - 1] : -ALL_TIME, .to = i < count ? cuts[i] : ALL_TIME};
+        int64_t from = i ? part.from : old->file->from;
+        rc = write_file(job, merged, &part, from, MAX(to, from + 1), old->file->format, err);
+        to = from;
+    }
+    mem_free(cuts);
+    return rc;
+}
+
+// Late samples: the old file with what memory has on top.
+static int rewrite_file(struct job *job, const struct picture *picture, const struct range *range,
+                        struct error *err)
+{
+    struct picture merged;
+    struct host *host = host_new(job->host->cluster, slice_from_cstr(job->host->name));
+    int rc = read_old(job, range, host, err);
+    for (size_t i = 0; rc == 0 && i < picture->count; i++)
+        overlay_unit(job->p, host, picture, &picture->units[i], range);
+    if (rc == 0) {
+        picture_take(&merged, job->p, host, -ALL_TIME);
+        picture_sort(&merged);
+        rc = write_merged(job, &merged, range, err);
+        picture_release(&merged);
+        persist_count(&job->p->counters.rewritten_snapshots, rc == 0);
+    }
+    host_unref(host);
+    return rc;
 }
 
 // One file, or several when there are long gaps.
