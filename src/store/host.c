@@ -5,10 +5,18 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
+#include "store/cleanup.h"
 
 #define SLOTS_FIRST 16
 #define HEADS_MAX   (UINT32_C(1) << 20) // a host that sends more different lines is read without prediction
 #define GROUPS_MAX  UINT16_MAX
+
+bool host_name_is_usable(struct slice name)
+{
+    return name.len > 0 && name.len <= NAME_MAX_BYTES && !slice_eq_cstr(name, ".") &&
+           !slice_eq_cstr(name, WAL_DIRECTORY_NAME) && !slice_contains(name, SLICE_LITERAL("..")) &&
+           slice_find_byte(name, '/') < 0 && slice_find_byte(name, '\\') < 0 && slice_find_byte(name, 0) < 0;
+}
 
 struct host *host_new(struct cluster *cluster, struct slice name)
 {

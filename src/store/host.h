@@ -105,6 +105,9 @@ struct host {
     struct host_files files;
 };
 
+// Whether a cluster or a host may have this name: it becomes a directory's (MS-10, MS-57).
+bool host_name_is_usable(struct slice name);
+
 struct host *host_new(struct cluster *cluster, struct slice name); // with one reference
 struct host *host_ref(struct host *host);
 void host_unref(struct host *host); // NULL is fine

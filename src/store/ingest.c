@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "codec/lineproto-scan.h"
 #include "codec/lineproto.h"
-#include "store/cleanup.h"
 #include "store/store-private.h"
 #include "store/wal-record.h"
 #include "store/wal.h"
@@ -448,13 +447,6 @@ static bool leaves_directory(struct slice name)
            slice_find_byte(name, '\\') >= 0;
 }
 
-// Names that could not become a directory (MS-10, MS-57).
-static bool is_unusable(struct slice name)
-{
-    return name.len == 0 || name.len > NAME_MAX_BYTES || slice_eq_cstr(name, ".") ||
-           slice_eq_cstr(name, WAL_DIRECTORY_NAME);
-}
-
 static int unknown_field(const struct lineproto_entry *entry, struct slice host,
                          const struct lineproto_field *field, struct error *err)
 {
@@ -547,7 +539,7 @@ static int ingest_entry(struct batch *b, const struct lineproto_entry *entry, st
     int rc = read_value(entry, a.host, &v, err);
     if (rc)
         return rc;
-    if (is_unusable(a.cluster) || is_unusable(a.host) || a.type.too_long || a.subtype.too_long)
+    if (!host_name_is_usable(a.cluster) || !host_name_is_usable(a.host) || a.type.too_long || a.subtype.too_long)
         b->rejected_name++;
     else
         store_entry(b, entry, &a, v);

@@ -59,6 +59,9 @@ static int define_host(void *ctx, uint32_t number, struct slice cluster, struct 
         slice_eq_cstr(cluster, host->host->cluster->name))
         return 0;
     forget_host(host);
+    if (!host_name_is_usable(cluster) ||
+        !host_name_is_usable(name)) // they become paths; no batch has such a name
+        return 0;
     host->host = store_add_host(r->p->store, cluster, name);
     return 0;
 }
@@ -86,6 +89,9 @@ static int define_series(void *ctx, uint32_t number, uint32_t series, struct sli
         store_find_metric(r->p->store, slice_from_cstr(host->host->cluster->name), metric_name);
     if (!metric)
         return 0;
+    for (size_t i = 0; i < depth; i++)
+        if (path[i].len > NAME_MAX_BYTES)
+            return 0;
     uint32_t level = LEVEL_HOST;
     for (size_t i = 0; i < depth; i++)
         level = host_add_level(host->host, level, intern_add(r->p->store->names, path[i]));
@@ -103,6 +109,10 @@ static int take_samples(void *ctx, uint32_t number, uint32_t first, int64_t ts,
     struct replay_host *replay_host = find_host(r, number);
     if (ts < r->oldest) {
         r->old += count;
+        return 0;
+    }
+    if (!persist_is_time(ts)) { // no batch has such a time
+        r->unknown += count;
         return 0;
     }
     for (size_t i = 0; i < count; i++) {

@@ -13,6 +13,7 @@
 #include "store/block.h"
 #include "store/cleanup.h"
 #include "store/host-wal.h"
+#include "store/host.h"
 #include "store/wal-record.h"
 #include "store/wal.h"
 
@@ -27,8 +28,7 @@ struct out_host {
 };
 
 struct series_name {
-    char *metric;
-    char *path[2];
+    struct slice metric, path[2]; // heap
     size_t depth;
 };
 
@@ -131,10 +131,17 @@ static int add_host(struct export *x, struct slice key, struct out_host **ret, s
 
 static void forget_series(struct series_name *series)
 {
-    mem_free(series->metric);
-    mem_free(series->path[0]);
-    mem_free(series->path[1]);
-    *series = (struct series_name){.metric = NULL};
+    mem_free((char *)series->metric.ptr);
+    mem_free((char *)series->path[0].ptr);
+    mem_free((char *)series->path[1].ptr);
+    *series = (struct series_name){.depth = 0};
+}
+
+static struct slice copy(struct slice name) // also of names with a zero byte
+{
+    char *bytes = mem_alloc(name.len + 1);
+    memcpy(bytes, name.ptr, name.len);
+    return slice_of(bytes, name.len);
 }
 
 static void forget_number(struct numbered *number)
@@ -156,7 +163,11 @@ static int define_host(void *ctx, uint32_t number, struct slice cluster, struct 
         x->numbers = mem_grow_array(x->numbers, x->number_count, count, sizeof(*x->numbers));
         x->number_count = count;
     }
-    forget_number(&x->numbers[number]);
+    struct numbered *entry = &x->numbers[number];
+    if (!host_name_is_usable(cluster) || !host_name_is_usable(name)) { // would become a path: left out
+        forget_number(entry);
+        return 0;
+    }
     buf_init(&key, BUF_MAX_DEFAULT);
     buf_append_slice(&key, cluster);
     buf_append_byte(&key, '/');
@@ -164,7 +175,9 @@ static int define_host(void *ctx, uint32_t number, struct slice cluster, struct 
     struct out_host *host = hashmap_get(x->hosts, buf_slice(&key));
     int rc = host ? 0 : add_host(x, buf_slice(&key), &host, err);
     buf_release(&key);
-    x->numbers[number].out = host;
+    if (entry->out != host) // the same once more keeps its series, as in the replay
+        forget_number(entry);
+    entry->out = host;
     return rc;
 }
 
@@ -181,9 +194,9 @@ static int define_series(void *ctx, uint32_t number, uint32_t series, struct sli
         host->count = count;
     }
     forget_series(&host->series[series]);
-    host->series[series] = (struct series_name){.metric = slice_to_cstr(metric), .depth = depth};
+    host->series[series] = (struct series_name){.metric = copy(metric), .depth = depth};
     for (size_t i = 0; i < depth; i++)
-        host->series[series].path[i] = slice_to_cstr(path[i]);
+        host->series[series].path[i] = copy(path[i]);
     return 0;
 }
 
@@ -201,17 +214,16 @@ static int take_samples(void *ctx, uint32_t number, uint32_t first, int64_t ts,
     struct numbered *host = number < x->number_count ? &x->numbers[number] : NULL;
     for (size_t i = 0; i < count; i++) {
         uint32_t n = first + (uint32_t)i;
-        if (!host || !host->out || n >= host->count || !host->series[n].metric) {
+        if (!host || !host->out || n >= host->count || !host->series[n].metric.ptr) {
             x->result->left_out++;
             continue;
         }
         const struct series_name *name = &host->series[n];
-        struct host_wal_record record = {
-            .ts = ts,
-            .metric = slice_from_cstr(name->metric),
-            .selector = {slice_from_cstr(name->path[0]), slice_from_cstr(name->path[1])},
-            .selector_count = name->depth,
-            .value = value_of(&values[i])};
+        struct host_wal_record record = {.ts = ts,
+                                         .metric = name->metric,
+                                         .selector = {name->path[0], name->path[1]},
+                                         .selector_count = name->depth,
+                                         .value = value_of(&values[i])};
         bool taken = host_wal_append_record(&host->out->bytes, &record);
         *(taken ? &x->result->samples : &x->result->left_out) += 1;
     }
@@ -228,7 +240,12 @@ static int take_record(void *ctx, uint64_t epoch, struct slice record, struct er
             forget_number(&x->numbers[i]);
         x->epoch = epoch;
     }
-    return wal_record_decode(record, &ops, x, err);
+    int rc = wal_record_decode(record, &ops, x, err);
+    if (rc != ERR_CORRUPT)
+        return rc;
+    x->result
+        ->damaged_regions++; // another version wrote it, or a bug: the rest is still good, as for the replay
+    return 0;
 }
 
 // ---- all of it --------------------------------------------------------------------------------------------
@@ -272,7 +289,7 @@ int wal_export(const char *directory, struct wal_export_result *ret, struct erro
     if (rc == 0) // everything is in the hosts' logs and synced
         rc = file_remove_tree(log, err);
     ret->hosts = hashmap_count(x.hosts);
-    ret->damaged_regions = stats.damaged_regions;
+    ret->damaged_regions += stats.damaged_regions;
     ret->torn_bytes = stats.torn_bytes;
     release(&x);
     mem_free(log);
