@@ -137,7 +137,7 @@ struct fuzz_value {
 struct fuzz_values {
     struct fuzz_value *items; // in order
     size_t count, cap;
-    bool plain; // the segments of every series lie on one grid: a snapshot keeps the times exactly
+    bool plain; // snapshots keep it exactly: the segments of every series lie on one grid, names are UTF-8
 };
 
 static inline uint64_t fuzz_path_key(const struct store *store, const struct host *host, uint32_t level)
@@ -187,6 +187,8 @@ static inline void fuzz_collect(struct store *store, struct fuzz_values *ret)
     struct host **hosts = store_list_hosts(store, (struct slice){.ptr = NULL}, &count);
     *ret = (struct fuzz_values){.plain = true};
     for (size_t i = 0; i < count; host_unref(hosts[i++])) {
+        for (uint32_t k = 1; k < hosts[i]->level_count; k++)
+            ret->plain = ret->plain && slice_is_utf8(intern_text(store->names, hosts[i]->levels[k].name));
         for (size_t g = 0; g < hosts[i]->group_count; g++) {
             const struct group *group = &hosts[i]->groups[g];
             for (size_t m = 0; m < group->count; m++) {
