@@ -539,7 +539,8 @@ static int ingest_entry(struct batch *b, const struct lineproto_entry *entry, st
     int rc = read_value(entry, a.host, &v, err);
     if (rc)
         return rc;
-    if (!host_name_is_usable(a.cluster) || !host_name_is_usable(a.host) || a.type.too_long || a.subtype.too_long)
+    if (!host_name_is_usable(a.cluster) || !host_name_is_usable(a.host) || a.type.too_long ||
+        a.subtype.too_long)
         b->rejected_name++;
     else
         store_entry(b, entry, &a, v);
