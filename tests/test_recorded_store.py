@@ -9,20 +9,11 @@ import nats_client
 import recorded_store
 import store_files
 
-NEEDS_FILES = "needs snapshots/log/NATS, not part of this release"
-
-# Scenarios that look at files on disk, at the log or at NATS.
-LATER = {
-    "cleanup-archive",
-}
-LATER_STEPS = {}
-
 SCENARIOS = sorted(p.parent.name for p in recorded_store.FOLDER.glob("*/scenario.json"))
 
 
 def test_scenarios_are_there():
     assert len(SCENARIOS) > 100
-    assert LATER | set(LATER_STEPS) <= set(SCENARIOS)
 
 
 class FixedTimes:
@@ -78,10 +69,7 @@ def test_bytes_of_a_snapshot():
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_recorded(name, tmp_path):
-    if name in LATER:
-        pytest.skip(NEEDS_FILES)
     if name.startswith("nats-") and not nats_client.PROGRAM:
         pytest.skip(nats_client.MISSING)
-    left_out = recorded_store.Scenario(name, tmp_path, LATER_STEPS.get(name, ())).run()
-    if left_out:
-        print(f"steps {left_out} of {name} left out: {NEEDS_FILES}")
+    left_out = recorded_store.Scenario(name, tmp_path).run()
+    assert not left_out
