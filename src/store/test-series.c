@@ -462,6 +462,30 @@ static void test_backfill_in_descending_order(void **state)
     fixture_free(f);
 }
 
+// Pieces of a segment that is being written go from its front; what is left reads and grows as before.
+static void test_trim_of_the_newest_segment(void **state)
+{
+    struct fixture *f = fixture_new(10);
+    double want[200];
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        put(f, 1000 + 10 * i, i);
+    assert_int_equal(series_trim_before(&f->series, &f->env, 1000 + 10 * 128),
+                     0); // it ends there, not before
+    assert_int_equal(series_trim_before(&f->series, &f->env, 1000 + 10 * 200), 1);
+    expect_segments(f, "trimmed", (const int64_t[]){995 + 1280}, (const size_t[]){172}, 1);
+    for (int i = 300; i < 328; i++)
+        put(f, 1000 + 10 * i, i);
+    put(f, 1000 + 10 * 130, -1); // into the piece that moved to the front
+    for (int i = 0; i < 200; i++)
+        want[i] = i == 2 ? -1 : 128 + i;
+    expect_read(f, "trimmed", 2280, 4280, 2280, 4280, want, 200);
+    assert_int_equal(series_trim_before(&f->series, &f->env, INT64_MAX), 1); // the open part stays
+    expect_segments(f, "open part", (const int64_t[]){995 + 2560}, (const size_t[]){72}, 1);
+    assert_int_equal(series_trim_before(&f->series, &f->env, INT64_MAX), 0);
+    fixture_free(f);
+}
+
 static void test_idle_series_are_sealed(void **state)
 {
     (void)state;
@@ -631,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_overlay_tells_where_values_went),
         cmocka_unit_test(test_samples_before_the_first),
         cmocka_unit_test(test_backfill_in_descending_order),
+        cmocka_unit_test(test_trim_of_the_newest_segment),
         cmocka_unit_test(test_idle_series_are_sealed),
         cmocka_unit_test(test_statistics_of_sealed_and_open),
         cmocka_unit_test(test_statistics_come_from_the_headers),
