@@ -182,8 +182,10 @@ static inline void fuzz_samples(struct fuzz_log *log)
         struct series_value value = series_value_of(v);
         wal_encoder_sample(&log->encoder, series, ts, &value);
         fuzz_count(log, series, ts);
-        if (what & 0x80)
-            ts += 60, series--;
+        if (what & 0x80) { // the same series, later
+            ts = (int64_t)((uint64_t)ts + 60);
+            series--;
+        }
     }
 }
 
