@@ -24,6 +24,9 @@
 #include "store/store-api.h"
 
 #define SHUTDOWN_TIMEOUT_MS 30000
+// More time than systemd gives by itself; a slow disk may need it.
+#define START_TIMEOUT_S 120
+#define STOP_TIMEOUT_S  300
 // Writes do not hold a thread while they wait for the disk, so few threads do; those that share one share its wake-ups, too.
 #define HTTP_THREADS_MIN 4
 #define BYTES_PER_GB     1000000000LL
@@ -86,6 +89,7 @@ static int open_checkpoints(struct server *server, struct error *err)
         .report = on_persist};
 
     persist_apply_settings(&settings->checkpoints, &options);
+    ignore_result(process_sd_extend_timeout(START_TIMEOUT_S, "replaying the log"));
     return persist_open(server->store, &options, &server->persist, err);
 }
 
@@ -292,6 +296,7 @@ static void stop_persist(struct server *server)
 {
     struct error err = ERROR_INIT;
 
+    ignore_result(process_sd_extend_timeout(STOP_TIMEOUT_S, "writing the last snapshots"));
     if (!server->started)
         persist_abandon(&server->persist);
     else if (persist_close(&server->persist, wall_seconds(clock_wall()), &err) < 0)

@@ -42,6 +42,7 @@ struct persist {
     struct persist_counters counters;
     double replay_s;
     atomic_bool log_is_full, snapshots_fail;
+    uint64_t failed_commits_told; // of the thread that calls persist_work
     // threads
     pthread_t snapshot_thread, warm_thread;
     bool has_snapshot_thread, has_warm_thread;

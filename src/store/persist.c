@@ -238,6 +238,22 @@ static void shrink_log(struct persist *p, int64_t now_s)
     drop_segments(p);
 }
 
+// Senders are told of each failure when they wait for the disk; here the administrator is, in all modes.
+static void report_failed_commits(struct persist *p)
+{
+    struct wal_stats stats;
+    wal_stats(p->wal, &stats);
+    if (stats.failed_commits > p->failed_commits_told)
+        persist_report(p, LOG_LEVEL_ERROR,
+                       "the log in '%s' could not be written %llu times, %llu records are not in it: make "
+                       "room or mend the "
+                       "disk; data since the last snapshots is in memory only until then",
+                       p->options.directory,
+                       (unsigned long long)(stats.failed_commits - p->failed_commits_told),
+                       (unsigned long long)stats.failed_records);
+    p->failed_commits_told = stats.failed_commits;
+}
+
 void persist_work(struct persist *p, int64_t now_s)
 {
     struct error err = ERROR_INIT;
@@ -250,6 +266,7 @@ void persist_work(struct persist *p, int64_t now_s)
     release_hosts(hosts, count);
     shrink_log(p, now_s);
     note_log_size(p);
+    report_failed_commits(p);
 }
 
 static struct timespec deadline_after(int64_t ns)
@@ -471,13 +488,43 @@ void persist_abandon(struct persist **persist)
 
 // Everything is in snapshots: upstream's store must find no log. Segments go oldest first, each for good before the next, so
 // that what a power loss may bring back is always the end of the log.
+// Damaged segments that were set aside leave the log's directory, which goes: "<checkpoints>.<segment>.log.corrupt" beside it.
+static void keep_damaged_segments(struct persist *p, const char *directory)
+{
+    char **names = NULL;
+    size_t count = 0;
+    struct slice base = slice_from_cstr(p->options.directory);
+    struct buf to;
+    while (base.len > 1 && base.ptr[base.len - 1] == '/')
+        base.len--;
+    if (file_list(directory, &names, &count, NULL) < 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (!slice_ends_with(slice_from_cstr(names[i]), SLICE_LITERAL(".corrupt")))
+            continue;
+        char *from = file_join(directory, names[i]);
+        buf_init(&to, BUF_MAX_DEFAULT);
+        buf_printf(&to, "%.*s.%s", SLICE_FMT(base), names[i]);
+        if (p->io->ops->rename(p->io->ctx, from, buf_cstr(&to)) == 0)
+            persist_report(p, LOG_LEVEL_WARN, "a damaged segment of the log is kept as '%s'", buf_cstr(&to));
+        else
+            persist_report(p, LOG_LEVEL_ERROR,
+                           "a damaged segment of the log, '%s', cannot be moved and is removed", from);
+        buf_release(&to);
+        mem_free(from);
+    }
+    file_list_free(&names, count);
+}
+
 static int remove_log(struct persist *p, struct error *err)
 {
     char *directory = log_directory(p);
     int rc = wal_drop_before(p->wal, wal_rotate(p->wal), err);
     int close_rc = wal_close(&p->wal, rc ? NULL : err);
-    if (rc == 0 && close_rc == 0)
+    if (rc == 0 && close_rc == 0) {
+        keep_damaged_segments(p, directory);
         rc = file_remove_tree(directory, err);
+    }
     mem_free(directory);
     return rc ? rc : close_rc;
 }
