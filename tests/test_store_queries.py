@@ -21,7 +21,7 @@ GROWTH_LIMIT = 24 << 20
 def start(folder, metrics):
     port = free_port()
     (folder / "config.json").write_text(json.dumps({
-        "main": {"addr": f"127.0.0.1:{port}"}, "metrics": metrics,
+        "main": {"addr": f"127.0.0.1:{port}", "authentication": "off"}, "metrics": metrics,
         "metric-store": {"retention-in-memory": "876000h", "memory-cap": 4}}))
     return Program("cc-metric-store", ["-config", "config.json"], cwd=folder, port=port).wait_ready()
 
