@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Memory of cc-metric-store: resident against accounted bytes after workload W1, after 696 k new series, and at the memory cap under load.
+"""Memory of cc-metric-store: resident against accounted bytes after workload W1, after 696 k new series, and at the memory cap under load
+and after a restart.
 
   memory-rss-*, memory-accounted-*   what the process has and what it says (cc_store_memory_bytes), at rest
   memory-gap-*                       how much more is resident than accounted, in percent
   memory-cap-*                       a cap of 1 GB and values that nothing can compress, sent over the whole retention, oldest first:
                                      the highest resident and accounted bytes over the cap, in percent (negative: below)
+  memory-restart-*                   the same while a store with that cap loads snapshots of more than it may hold
 
     bench/bench-memory.py [--steps N] [--cap-samples N] [part-of-a-name ...]
 """
@@ -111,6 +113,35 @@ def measure_cap(samples):
            f"{accepted / 1e6:.0f} M accepted, {refused / 1e6:.1f} M refused, {freed:.0f} chunks freed")
 
 
+def load_snapshots(server):
+    """Waits until the background has read all, and a moment more."""
+    deadline = time.monotonic() + 600
+    while server.page().get("cc_snapshot_unloaded_hosts", 0) > 0 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(TIDY_S)
+
+
+def measure_restart(samples):
+    steps = max(1, samples // (CAP_HOSTS * SERIES))
+    begin = int(time.time()) // STEP_S * STEP_S - steps * STEP_S
+    retention = f"{steps * STEP_S // 3600 + 2}h"
+    metrics = metrics_of("-preset", "w1")
+    with work_folder() as folder:
+        with Store(folder, metrics, cap_gb=16 * CAP_GB, retention=retention) as server:
+            progress(f"sending {steps * CAP_HOSTS * SERIES / 1e6:.0f} M samples to a store without a cap")
+            load_to_the_cap(server.port, begin, steps)
+            full = server.accounted()
+        with Store(folder, metrics, cap_gb=CAP_GB, retention=retention) as server, Watch(server) as watch:
+            load_snapshots(server)
+            rss, accounted = server.rss(), server.accounted()
+    cap = CAP_GB * 1e9
+    note = f"{full / 1e6:.0f} MB before the restart"
+    figure("memory-restart-rss", (watch.max_rss / cap - 1) * 100, "%",
+           f"{watch.max_rss / 1e6:.0f} MB at most, {rss / 1e6:.0f} MB at rest, {note}")
+    figure("memory-restart-accounted", (watch.max_accounted / cap - 1) * 100, "%",
+           f"{watch.max_accounted / 1e6:.0f} MB at most, {accounted / 1e6:.0f} MB at rest")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=0, help="times to send of W1, to try it out (0: all)")
@@ -127,6 +158,8 @@ def main():
     measure_rest("fresh", ["-preset", "fresh"], to, wanted)
     if any(wanted(f"memory-cap-{f}") for f in ("rss", "accounted", "rate")):
         measure_cap(options.cap_samples)
+    if any(wanted(f"memory-restart-{f}") for f in ("rss", "accounted")):
+        measure_restart(options.cap_samples)
 
 
 main()

@@ -14,13 +14,15 @@
 #define LOOK_INTERVAL_NS (NS_PER_S / 4)
 #define LOOKS_PER_TRIM   4
 #define TIGHT_PERCENT    95 // of the cap: it is looked at each time what the heap can give back
+#define FADING_LOOKS     64
 #define STATM_MAX_BYTES  4096
 
 struct cap_worker {
     struct cap_worker_options options;
     pthread_t thread;
     bool has_thread;
-    unsigned looks; // near the cap
+    unsigned looks;      // near the cap
+    uint64_t more_bytes; // resident beyond the accounted bytes, the highest of late
 };
 
 static uint64_t resident_bytes(void)
@@ -58,15 +60,17 @@ static int64_t now_of(const struct cap_worker *worker)
     return worker->options.clock_s ? worker->options.clock_s() : wall_seconds(clock_wall());
 }
 
-// What is free in the heap does not count, so that it is given back first.
+// What the process had on top of the accounted bytes lately at most: snapshots under way, holes in the heap. It fades away.
 static void look_at_process(struct cap_worker *worker)
 {
     struct store *store = worker->options.store;
-    bool tight = resident_bytes() > store->options.memory_cap_bytes / 100 * TIGHT_PERCENT;
-    if (worker->looks++ % LOOKS_PER_TRIM != 0 && !tight && !cap_is_pressing(store))
-        return;
-    malloc_trim(0);
-    store_note_resident(store, resident_bytes());
+    uint64_t resident = resident_bytes(), accounted = store_accounted(store);
+    bool tight = resident > store->options.memory_cap_bytes / 100 * TIGHT_PERCENT;
+    uint64_t more = resident > accounted ? resident - accounted : 0;
+    worker->more_bytes = MAX(more, worker->more_bytes - worker->more_bytes / FADING_LOOKS);
+    if (worker->looks++ % LOOKS_PER_TRIM == 0 || tight)
+        malloc_trim(0);
+    store_note_overhead(store, worker->more_bytes);
 }
 
 static void *worker_main(void *arg)
@@ -77,7 +81,10 @@ static void *worker_main(void *arg)
     while (wait_for_work(&store->cap)) {
         if (cap_is_near(store))
             look_at_process(worker);
-        if (store_hold_cap(store, now_of(worker), &report) && worker->options.report)
+        if (!store_hold_cap(store, now_of(worker), &report))
+            continue;
+        malloc_trim(0); // what went must not count as overhead
+        if (worker->options.report)
             worker->options.report(worker->options.report_ctx, &report);
     }
     return NULL;

@@ -19,7 +19,7 @@
 #define TARGET_PERCENT           93
 #define WAKE_PERCENT             96
 #define WAIT_PERCENT             99
-#define OVERHEAD_MAX_PERCENT     10
+#define OVERHEAD_MAX_PERCENT     15
 
 // ---- marks ------------------------------------------------------------------------------------------------
 
@@ -98,13 +98,12 @@ static bool must_wait(const struct store *store)
            !atomic_load_explicit(&cap->helpless, memory_order_relaxed);
 }
 
-void store_note_resident(struct store *store, uint64_t resident_bytes)
+void store_note_overhead(struct store *store, uint64_t bytes)
 {
-    uint64_t accounted = store_accounted(store), cap = store->options.memory_cap_bytes;
+    uint64_t cap = store->options.memory_cap_bytes;
     if (cap == 0)
         return;
-    uint64_t more = resident_bytes > accounted ? resident_bytes - accounted : 0;
-    atomic_store_explicit(&store->cap.overhead, MIN(more, percent(cap, OVERHEAD_MAX_PERCENT)),
+    atomic_store_explicit(&store->cap.overhead, MIN(bytes, percent(cap, OVERHEAD_MAX_PERCENT)),
                           memory_order_relaxed);
     set_marks(store);
 }

@@ -160,7 +160,7 @@ enum store_health store_health_check(struct store *store, struct slice cluster, 
 // The memory cap (4.8). Does nothing while the memory is well below memory_cap_bytes (MS-04), or when that is 0 (MS-05). Near
 // it (96 %) frees the oldest data, that of running jobs too, until some room is left (93 %): in steps of 1/64 of the retention
 // (of 30 days without one), within a step host by host. What is younger than such a step stays. Returns whether it had to. Memory is what is
-// accounted, and what the process was found to have on top (store_note_resident), so that the cap holds for what the process has.
+// accounted, and what the process was found to have on top (store_note_overhead), so that the cap holds for what the process has.
 //
 // A cap worker (cap-worker.h) calls it when ingest wakes it, programs without one every few seconds.
 struct store_cap_report {
@@ -169,8 +169,8 @@ struct store_cap_report {
     int64_t kept_s; // of older data not all is left
 };
 bool store_hold_cap(struct store *store, int64_t now_s, struct store_cap_report *ret);
-// Resident bytes of the process, when little that could be reused is free in its heap. Up to a tenth of the cap counts.
-void store_note_resident(struct store *store, uint64_t resident_bytes);
+// What the process has beyond the accounted bytes. At most 15 % of the cap counts: data must not go for what it does not take.
+void store_note_overhead(struct store *store, uint64_t bytes);
 // Accounted memory as store_stats sums it up, but without a look at each host.
 uint64_t store_accounted(const struct store *store);
 

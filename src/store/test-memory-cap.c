@@ -195,7 +195,7 @@ static void test_trims_segments_that_are_written(void **state)
 }
 
 // What is resident beyond the accounted bytes lowers the marks, but not without bound.
-static void test_resident_bytes_count(void **state)
+static void test_what_the_process_has_on_top_counts(void **state)
 {
     uint64_t full = bytes_of_full_store(20), cap = full * 108 / 100;
     struct store *store = make_store(cap);
@@ -203,10 +203,10 @@ static void test_resident_bytes_count(void **state)
     (void)state;
     fill(store, 20, NOW - 3 * DAY, NOW);
     assert_false(store_hold_cap(store, NOW, &report));
-    store_note_resident(store, full + cap * 5 / 100);
+    store_note_overhead(store, cap * 5 / 100);
     assert_true(store_hold_cap(store, NOW, &report));
     assert_true(report.bytes_after <= cap * 89 / 100);
-    store_note_resident(store, 100 * cap);
+    store_note_overhead(store, 100 * cap);
     assert_true(store_hold_cap(store, NOW, &report));
     assert_true(report.bytes_after > cap * 75 / 100);
     store_free(&store);
@@ -399,7 +399,7 @@ int main(void)
         cmocka_unit_test(test_frees_in_small_steps),
         cmocka_unit_test(test_leaves_room_for_a_while),
         cmocka_unit_test(test_trims_segments_that_are_written),
-        cmocka_unit_test(test_resident_bytes_count),
+        cmocka_unit_test(test_what_the_process_has_on_top_counts),
         cmocka_unit_test(test_batches_wait_for_the_worker),
         cmocka_unit_test(test_nobody_waits_in_vain),
         cmocka_unit_test(test_nothing_is_lost_on_disk),
