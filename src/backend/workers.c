@@ -11,23 +11,22 @@
 #include "base/hashmap.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/cap-worker.h"
 
 #define FOOTPRINT_MIN_DURATION_S 600
-#define CAP_INTERVAL_S           1
 #define TIDY_INTERVAL_S          5
 #define FIRST_CLEANUP_S          30
 
 enum worker_kind {
     WORKER_DURATION,
     WORKER_FOOTPRINT,
-    WORKER_CAP,
     WORKER_TIDY,
     WORKER_RETAIN,
     WORKER_CLEANUP,
     WORKER_COUNT
 };
 // Neighbours share a thread: the first of each one's, and the end.
-static const enum worker_kind lane_first[] = {WORKER_DURATION, WORKER_CAP, WORKER_CLEANUP, WORKER_COUNT};
+static const enum worker_kind lane_first[] = {WORKER_DURATION, WORKER_TIDY, WORKER_CLEANUP, WORKER_COUNT};
 #define LANE_COUNT (ARRAY_LEN(lane_first) - 1)
 
 struct lane {
@@ -37,6 +36,8 @@ struct lane {
 };
 
 struct workers {
+    struct cap_worker *cap_worker;
+    struct log_limit cap_limit;
     struct workers_duty duty;
     const struct jobs *jobs;
     int64_t interval_ns[WORKER_COUNT];
@@ -202,17 +203,24 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-static void run_cap(struct workers *w)
+// On the thread of the cap, near the cap some times a second.
+static void on_cap(void *ctx, const struct store_cap_report *report)
 {
-    struct store_cap_report report;
-    if (!store_hold_cap(w->jobs->store, w->jobs->now_s(), &report))
-        return;
+    struct workers *w = ctx;
     count(&w->stats.cap_runs, 1);
-    count(&w->stats.cap_freed_chunks, report.freed_chunks);
-    log_warn("memory cap: bytes=%" PRIu64 " freed=%" PRIu64 " chunks, left=%" PRIu64
-             ": data older than %" PRId64
-             " s is gone; raise metric-store.memory-cap or shorten retention-in-memory",
-             report.bytes_before, report.freed_chunks, report.bytes_after, report.kept_s);
+    count(&w->stats.cap_freed_chunks, report->freed_chunks);
+    if (report->freed_chunks)
+        log_limited(
+            &w->cap_limit, LOG_LEVEL_WARN,
+            "memory cap: bytes=%" PRIu64 " freed=%" PRIu64 " chunks, left=%" PRIu64
+            ": of data older than %" PRId64
+            " s not all is in memory any more; raise metric-store.memory-cap or shorten retention-in-memory",
+            report->bytes_before, report->freed_chunks, report->bytes_after, report->kept_s);
+    else
+        log_limited(&w->cap_limit, LOG_LEVEL_ERROR,
+                    "memory cap: bytes=%" PRIu64
+                    ", and all of it is too young or not yet safe to be freed; raise metric-store.memory-cap",
+                    report->bytes_before);
 }
 
 static void run_retain(struct workers *w)
@@ -271,9 +279,6 @@ static void run_worker(struct workers *w, enum worker_kind kind)
         rc = workers_update_footprints(w->jobs, &updated, &err);
         log_debug("footprints of %" PRId64 " running jobs updated", updated);
         break;
-    case WORKER_CAP:
-        run_cap(w);
-        break;
     case WORKER_TIDY:
         store_maintain(w->jobs->store, w->jobs->now_s());
         break;
@@ -328,7 +333,6 @@ static void set_times(struct workers *w, const struct config *config)
     int64_t now = clock_mono().ns;
     w->interval_ns[WORKER_DURATION] = config->cron.duration_ns;
     w->interval_ns[WORKER_FOOTPRINT] = config->cron.footprint_ns;
-    w->interval_ns[WORKER_CAP] = CAP_INTERVAL_S * NS_PER_S;
     w->interval_ns[WORKER_TIDY] = TIDY_INTERVAL_S * NS_PER_S;
     w->interval_ns[WORKER_RETAIN] = MAX(retention_ns / 24, NS_PER_S);
     w->interval_ns[WORKER_CLEANUP] = MAX(retention_ns, NS_PER_S);
@@ -346,6 +350,11 @@ struct workers *workers_new(const struct jobs *jobs, const struct config *config
                                     .persist = persist,
                                     .retention_s = persist_seconds(config->store.retention_ns),
                                     .archive_directory = cleanup_archive_directory(&config->store.cleanup)};
+    struct cap_worker_options cap = {
+        .store = jobs->store, .clock_s = jobs->now_s, .report = on_cap, .report_ctx = w};
+    struct error err = ERROR_INIT;
+    if (cap_worker_start(&cap, &w->cap_worker, &err) < 0)
+        log_error("the memory cap is not held: %s", err.text);
     set_times(w, config);
     pthread_mutex_init(&w->lock, NULL);
     pthread_condattr_init(&attr);
@@ -370,6 +379,7 @@ void workers_free(struct workers **workers)
     w->closing = true;
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
+    cap_worker_stop(&w->cap_worker);
     for (size_t i = 0; i < LANE_COUNT; i++)
         pthread_join(w->lanes[i].thread, NULL);
     pthread_cond_destroy(&w->changed);
