@@ -19,9 +19,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/strnum.h"
 
+#define STATM_MAX_BYTES   4096
 #define SERVER_MMAP_BYTES (1 << 20)
 #define SERVER_TRIM_BYTES (4 << 20) // for each of malloc's arenas
 
@@ -359,4 +361,21 @@ int process_drop_privileges(const char *user, const char *group, struct error *e
     if (!is_given(user) && !is_given(group))
         return 0;
     return switch_ids(is_given(user) ? user : NULL, uid, gid, err);
+}
+
+// Second number of /proc/self/statm: resident pages (proc(5)).
+uint64_t process_resident_bytes(void)
+{
+    struct buf text;
+    uint64_t pages = 0;
+
+    buf_init(&text, STATM_MAX_BYTES);
+    if (file_read("/proc/self/statm", STATM_MAX_BYTES, &text, NULL) == 0) {
+        struct slice rest = buf_slice(&text);
+        (void)slice_split(&rest, ' ');
+        if (strnum_parse_u64(slice_split(&rest, ' '), &pages, NULL) < 0)
+            pages = 0;
+    }
+    buf_release(&text);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }

@@ -23,6 +23,9 @@ int process_wait_signal(int signal_fd, int timeout_ms, int *ret_signal, struct e
 // logged.
 void process_prepare_server(void);
 
+// Resident memory of this process; 0 when /proc does not say.
+uint64_t process_resident_bytes(void);
+
 struct process_result {
     int exit_status; // of the command, when it ended by itself
     int signal;      // when a signal ended it, else 0

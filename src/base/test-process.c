@@ -284,9 +284,17 @@ static void test_server_may_open_what_the_system_allows(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+static void test_resident_bytes(void **state)
+{
+    (void)state;
+    uint64_t bytes = process_resident_bytes();
+    assert_true(bytes > 100000 && bytes < UINT64_C(1) << 44);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resident_bytes),
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_run_kills_at_the_deadline),
         cmocka_unit_test(test_run_bounds_the_output),

@@ -8,24 +8,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/strnum.h"
-
-// Second number of /proc/self/statm: resident pages (proc(5)).
-static uint64_t resident_bytes(void)
-{
-    struct buf text;
-    uint64_t pages = 0;
-
-    buf_init(&text, 4096);
-    if (file_read("/proc/self/statm", 4096, &text, NULL) == 0) {
-        struct slice rest = buf_slice(&text);
-        (void)slice_split(&rest, ' ');
-        if (strnum_parse_u64(slice_split(&rest, ' '), &pages, NULL) < 0)
-            pages = 0;
-    }
-    buf_release(&text);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 static double cpu_seconds(void)
 {
@@ -69,7 +53,7 @@ static void write_process(const struct about *about, struct buf *out)
         out,
         "# TYPE cc_build info\n# HELP cc_build Version of the program.\ncc_build_info{version=\"%s\"} 1\n",
         CC_VERSION);
-    family(out, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
+    family(out, "process_resident_memory_bytes", "gauge", "Resident memory.", process_resident_bytes());
     family(out, "process_open_fds", "gauge", "Open file descriptors.", open_descriptors());
     family(out, "process_max_fds", "gauge", "Most open file descriptors.", max_descriptors());
     family(out, "cc_log_suppressed_lines", "counter", "Log lines that were held back because they repeat.",

@@ -6,16 +6,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/mem.h"
-#include "base/strnum.h"
+#include "base/process.h"
 #include "store/store-private.h"
 
 #define LOOK_INTERVAL_NS (NS_PER_S / 4)
 #define LOOKS_PER_TRIM   4
 #define TIGHT_PERCENT    95 // of the cap: it is looked at each time what the heap can give back
 #define FADING_LOOKS     64
-#define STATM_MAX_BYTES  4096
 
 struct cap_worker {
     struct cap_worker_options options;
@@ -24,21 +22,6 @@ struct cap_worker {
     unsigned looks;      // near the cap
     uint64_t more_bytes; // resident beyond the accounted bytes, the highest of late
 };
-
-static uint64_t resident_bytes(void)
-{
-    struct buf text;
-    uint64_t pages = 0;
-    buf_init(&text, STATM_MAX_BYTES);
-    if (file_read("/proc/self/statm", STATM_MAX_BYTES, &text, NULL) == 0) {
-        struct slice rest = buf_slice(&text);
-        (void)slice_split(&rest, ' ');
-        if (strnum_parse_u64(slice_split(&rest, ' '), &pages, NULL) < 0)
-            pages = 0;
-    }
-    buf_release(&text);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 // Until a batch wakes it or the time is over; false: the end.
 static bool wait_for_work(struct cap *cap)
@@ -64,7 +47,7 @@ static int64_t now_of(const struct cap_worker *worker)
 static void look_at_process(struct cap_worker *worker)
 {
     struct store *store = worker->options.store;
-    uint64_t resident = resident_bytes(), accounted = store_accounted(store);
+    uint64_t resident = process_resident_bytes(), accounted = store_accounted(store);
     bool tight = resident > store->options.memory_cap_bytes / 100 * TIGHT_PERCENT;
     uint64_t more = resident > accounted ? resident - accounted : 0;
     worker->more_bytes = MAX(more, worker->more_bytes - worker->more_bytes / FADING_LOOKS);
