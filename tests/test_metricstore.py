@@ -145,6 +145,18 @@ def test_wrong_command_line(tmp_path, args, code, text):
     assert (done.returncode, text in done.stderr) == (code, True), done.stderr
 
 
+def test_ms_01_cleanup_without_workers_ends(tmp_path):
+    old = tmp_path / "cp" / "c" / "h"
+    old.mkdir(parents=True)
+    (old / "1000.json").write_text(
+        '{"metrics":{"m":{"frequency":60,"start":1000,"data":[1]}},"children":{},"from":1000,"to":1060}')
+    (tmp_path / "config.json").write_text(json.dumps({
+        "main": {}, "metric-store": {"retention-in-memory": "1h", "memory-cap": 1, "checkpoints": {"directory": "./cp"}}}))
+    done = run_program("cc-metric-store", ["-config", "config.json", "-cleanup-checkpoints"], cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "Cleanup done: 1 checkpoint files deleted."), done.stderr
+    assert not (old / "1000.json").exists()
+
+
 @pytest.mark.parametrize("change, text", [
     ("", "EOF"),
     ("{", "EOF"),

@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "base/strnum.h"
 
 static double cpu_seconds(void)
 {
