@@ -77,10 +77,12 @@ def test_ready_notification_and_clean_stop(tmp_path):
         notify.bind(str(path))
         notify.settimeout(20)
         with start(tmp_path, port, env={"NOTIFY_SOCKET": str(path)}) as program:
+            assert notify.recv(1000).startswith(b"EXTEND_TIMEOUT_USEC=")  # the replay may take its time
             assert notify.recv(1000) == b"READY=1\nSTATUS=running"
             assert program.stop() == 0
             assert program.stdout == "Graceful shutdown completed!\n"
             assert b"Shutting down ..." in notify.recv(1000)
+            assert notify.recv(1000).startswith(b"EXTEND_TIMEOUT_USEC=")  # and so may the last snapshots
 
 
 def test_status_and_watchdog_notifications(tmp_path):
