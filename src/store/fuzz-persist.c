@@ -126,7 +126,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ASSERT(x.persist);
     persist_load_all(x.persist);
     fuzz_collect(x.store, &after);
-    if (retention_s == 0 && before.plain)
+    // What falls into an old snapshot takes its grid, so that times may differ by less than an interval.
+    if (retention_s == 0 && before.plain && after.plain)
         fuzz_check_same(&before, &after);
     ASSERT(fuzz_close(&x, &err) == 0);
     mem_free(before.items);
