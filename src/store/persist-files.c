@@ -44,6 +44,11 @@ int persist_list(const char *path, struct snapshot_list *ret, struct error *err)
         ret->has_host_wal = ret->has_host_wal || strcmp(names[i], HOST_WAL_NAME) == 0;
         if (!checkpoint_parse_name(slice_from_cstr(names[i]), &file.from, &file.format))
             continue;
+        char canonical[CHECKPOINT_NAME_SIZE];
+        if (strcmp(checkpoint_name(file.from, file.format, canonical), names[i]) != 0) {
+            ret->odd_names++;
+            continue;
+        }
         ENSURE_CAPACITY(ret->items, ret->cap, ret->count + 1);
         ret->items[ret->count++] = file;
     }

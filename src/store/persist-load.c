@@ -270,6 +270,12 @@ static void load_host(struct persist *p, struct host *host)
     int64_t window_from = window_s > 0 && !host->files.loaded_all ? persist_now(p) - window_s : INT64_MIN;
     struct host *loaded = host_new(host->cluster, slice_from_cstr(host->name));
     int rc = persist_list(path, &list, &err);
+    if (rc == 0 && list.odd_names)
+        persist_report(p, LOG_LEVEL_WARN,
+                       "'%s': %zu files have a number in another form than <number>.bin or .json, such as "
+                       "005.bin, and are left "
+                       "alone; rename them to be read",
+                       path, list.odd_names);
     if (rc == 0) {
         load_files(p, loaded, path, &list, window_from, host->files.loaded_from);
         if (list.has_host_wal)
@@ -335,7 +341,7 @@ static bool is_skipped_name(const char *name)
 static bool has_data(struct persist *p, const char *path, const struct snapshot_list *list,
                      int64_t window_from)
 {
-    if (list->has_host_wal)
+    if (list->has_host_wal || list->odd_names)
         return true;
     if (list->count == 0)
         return false;

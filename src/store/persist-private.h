@@ -72,6 +72,7 @@ struct snapshot_list {
     struct snapshot_file *items; // ascending
     size_t count, cap;
     bool has_host_wal;
+    size_t odd_names; // such as 005.bin: left alone
 };
 
 char *persist_host_path(const struct persist *p, const struct host *host); // heap
