@@ -338,8 +338,8 @@ static void window_gather(struct window *w, const struct batch *b, const char *p
         w->lines[w->count] = p;
         w->lens[w->count] = len;
         w->hashes[w->count++] = hash;
-        p = memchr(p + len, '\n', (size_t)(end - p) - len);
-        p += p != NULL;
+        const char *newline = memchr(p + len, '\n', (size_t)(end - p) - len);
+        p = newline ? newline + 1 : NULL;
     }
 }
 
