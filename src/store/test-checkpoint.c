@@ -320,7 +320,7 @@ static void test_ms_37_frequencies_are_positive(void **state)
     fixture_free(f);
 }
 
-// Found by fuzz-persist: sums of such times overflowed when the values became bins.
+// Sums of such times overflowed when the values became bins.
 static void test_impossible_times(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the fuzzers of checkpoint directories found, each as a plain case.
+// What was found with the fuzzers of checkpoint directories, or while they were written, each as a plain case.
 #include "base/testing.h"
 #include "codec/gzip.h"
 #include "store/fuzz-persist.h"
