@@ -124,10 +124,9 @@ static void write_hosts(struct json_writer *w, struct store *store, struct slice
     for (size_t i = 0; i < count; i++) {
         json_write_key(w, hosts[i]->name);
         ignore_result(!write_host(w, store, hosts[i], NULL, 0)); // the host's own level is always there
-        host_unref(hosts[i]);
     }
     json_write_object_end(w);
-    mem_free(hosts);
+    store_release_hosts(hosts, count);
 }
 
 static int compare_names(const void *a, const void *b)

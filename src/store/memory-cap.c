@@ -189,11 +189,9 @@ static void measure_ages(struct store *store, int64_t now_s, struct ages *ages)
     size_t count;
     struct host **hosts = store_list_hosts(store, (struct slice){.ptr = NULL}, &count);
     *ages = (struct ages){.now_s = now_s, .span_s = retention_s > 0 ? retention_s : SPAN_WITHOUT_RETENTION_S};
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         add_host(ages, hosts[i]);
-        host_unref(hosts[i]);
-    }
-    mem_free(hosts);
+    store_release_hosts(hosts, count);
 }
 
 // The first step with which enough goes, or the last that has anything; -1: nothing is old enough.

@@ -161,9 +161,8 @@ static void drop_empty(struct persist *p)
         ignore_result(host_compact(hosts[i], LEVEL_NONE)); // what is empty goes with the next line
         store_account(p->store, hosts[i]);
         pthread_mutex_unlock(&hosts[i]->lock);
-        host_unref(hosts[i]);
     }
-    mem_free(hosts);
+    store_release_hosts(hosts, count);
     store_remove_empty(p->store, (struct slice){.ptr = NULL}, true);
 }
 
@@ -175,7 +174,7 @@ static void report_damage(struct persist *p)
         persist_report(
             p, LOG_LEVEL_ERROR,
             "the log in '%s' is damaged in %llu places, %llu bytes: what was in them is lost, all else "
-            "was read; the files stay as <name>.corrupt until a clean stop",
+            "was read; the files are set aside as <name>.corrupt",
             p->options.directory, (unsigned long long)log.damaged_regions,
             (unsigned long long)log.damaged_bytes);
     if (log.missing_segments)

@@ -15,7 +15,7 @@
 #define SEGMENTS_PER_LOG  8
 #define SEGMENT_MIN_BYTES ((size_t)64 << 10)
 #define WORKERS_MAX       16
-#define WORK_INTERVAL_NS  NS_PER_S
+#define WORK_INTERVAL_NS  (NS_PER_S / 4)
 #define ADMIT_WAIT_NS     (2 * NS_PER_S) // a batch waits so long for the log to get smaller, then it goes on
 
 void persist_report(struct persist *p, enum log_level level, const char *fmt, ...)
@@ -86,13 +86,6 @@ static struct host **select_hosts(struct persist *p, bool (*wanted)(struct persi
     return hosts;
 }
 
-static void release_hosts(struct host **hosts, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        host_unref(hosts[i]);
-    mem_free(hosts);
-}
-
 // ---- snapshots --------------------------------------------------------------------------------------------
 
 struct snapshot_run {
@@ -161,7 +154,7 @@ static int snapshot_selected(struct persist *p, bool (*wanted)(struct persist *,
     size_t count;
     struct host **hosts = select_hosts(p, wanted, limit, &count);
     int rc = snapshot_hosts(p, hosts, count, now_s, err);
-    release_hosts(hosts, count);
+    store_release_hosts(hosts, count);
     return rc;
 }
 
@@ -195,7 +188,7 @@ static void drop_segments(struct persist *p)
             needed = MIN(needed, hosts[i]->dirty_epoch);
         pthread_mutex_unlock(&hosts[i]->lock);
     }
-    release_hosts(hosts, count);
+    store_release_hosts(hosts, count);
     if (wal_drop_before(p->wal, needed, &err) < 0)
         persist_report(p, LOG_LEVEL_WARN, "segments of the log cannot be removed now: %s", err.text);
 }
@@ -263,7 +256,7 @@ void persist_work(struct persist *p, int64_t now_s)
         report_failed(p, &err);
     if (count > 0)
         drop_segments(p);
-    release_hosts(hosts, count);
+    store_release_hosts(hosts, count);
     shrink_log(p, now_s);
     note_log_size(p);
     report_failed_commits(p);
@@ -298,7 +291,7 @@ static void *snapshot_main(void *arg)
     struct persist *p = arg;
     pthread_mutex_lock(&p->mutex);
     while (!p->stopping) {
-        struct timespec deadline = deadline_after(WORK_INTERVAL_NS / 4);
+        struct timespec deadline = deadline_after(WORK_INTERVAL_NS);
         pthread_cond_timedwait(&p->wake, &p->mutex, &deadline);
         if (p->stopping)
             break;
@@ -338,14 +331,14 @@ void persist_load_all(struct persist *persist)
     size_t count;
     struct host **hosts = select_hosts(persist, is_unloaded, 0, &count);
     persist_each(persist, hosts, count, warm_one, &told);
-    release_hosts(hosts, count);
+    store_release_hosts(hosts, count);
 }
 
 bool persist_has_unloaded(struct persist *persist)
 {
     size_t count;
     struct host **hosts = select_hosts(persist, is_unloaded, 0, &count);
-    release_hosts(hosts, count);
+    store_release_hosts(hosts, count);
     return count > 0;
 }
 
@@ -642,7 +635,7 @@ static void count_hosts(struct persist *p, struct persist_stats *ret)
         ret->unloaded_hosts += hosts[i]->files.unloaded;
     }
     ret->oldest_dirty_s = oldest == INT64_MAX ? 0 : oldest;
-    release_hosts(hosts, count);
+    store_release_hosts(hosts, count);
 }
 
 void persist_stats(struct persist *persist, struct persist_stats *ret)

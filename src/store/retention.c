@@ -97,9 +97,8 @@ static uint64_t free_hosts(struct store *store, struct slice cluster, int64_t to
             store_need_host(store, host);
         if (!keep || !keep(ctx, slice_from_cstr(host->cluster->name), slice_from_cstr(host->name)))
             freed += free_host(store, host, NULL, 0, to);
-        host_unref(host);
     }
-    mem_free(hosts);
+    store_release_hosts(hosts, count);
     store_remove_empty(store, cluster, !cluster.ptr);
     return freed;
 }
@@ -136,9 +135,8 @@ uint64_t store_free_oldest(struct store *store, int64_t to, uint64_t target_byte
             freed += free_oldest_of(store, hosts[i], to, safe);
             cap_note_freed(store);
         }
-        host_unref(hosts[i]);
     }
-    mem_free(hosts);
+    store_release_hosts(hosts, count);
     if (freed > 0)
         store_remove_empty(store, all, true);
     return freed;

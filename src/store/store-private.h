@@ -72,9 +72,10 @@ const struct metric *store_find_metric(const struct store *store, struct slice c
 // Referenced, not locked; NULL when there is none.
 struct host *store_find_host(struct store *store, struct slice cluster, struct slice host);
 struct host *store_add_host(struct store *store, struct slice cluster, struct slice host);
-// All hosts of a cluster, or of all (name.ptr NULL), referenced, sorted by cluster and name; heap, the caller
-// unrefs each.
+// All hosts of a cluster, or of all (name.ptr NULL), referenced, sorted by cluster and name; the caller gives
+// them back with store_release_hosts.
 struct host **store_list_hosts(struct store *store, struct slice cluster, size_t *ret_count);
+void store_release_hosts(struct host **hosts, size_t count);
 // Takes hosts without levels and data out of the tree, and clusters that become empty with 'clusters'.
 void store_remove_empty(struct store *store, struct slice cluster, bool clusters);
 

@@ -252,6 +252,13 @@ struct host **store_list_hosts(struct store *store, struct slice cluster_name, s
     return hosts;
 }
 
+void store_release_hosts(struct host **hosts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        host_unref(hosts[i]);
+    mem_free(hosts);
+}
+
 void store_hosts(struct store *store, struct slice cluster, struct arena *arena, struct slice **ret_hosts,
                  size_t *ret_count)
 {
@@ -259,11 +266,9 @@ void store_hosts(struct store *store, struct slice cluster, struct arena *arena,
     struct slice name = cluster.ptr ? cluster : SLICE_EMPTY;
     struct host **hosts = store_list_hosts(store, name, &count);
     *ret_hosts = ARENA_ARRAY(arena, struct slice, count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         (*ret_hosts)[i] = arena_copy(arena, slice_from_cstr(hosts[i]->name));
-        host_unref(hosts[i]);
-    }
-    mem_free(hosts);
+    store_release_hosts(hosts, count);
     *ret_count = count;
 }
 
@@ -344,11 +349,9 @@ void store_stats(const struct store *store, struct store_stats *ret)
                                 .queries = c->queries,
                                 .hosts = count,
                                 .bytes_index = intern_memory_bytes(store->names)};
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         add_host_stats(hosts[i], ret);
-        host_unref(hosts[i]);
-    }
-    mem_free(hosts);
+    store_release_hosts(hosts, count);
 }
 
 static void maintain_host(struct store *store, struct host *host, int64_t now_s)
@@ -368,10 +371,8 @@ void store_maintain(struct store *store, int64_t now_s)
 {
     size_t count;
     struct host **hosts = store_list_hosts(store, (struct slice){.ptr = NULL}, &count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         maintain_host(store, hosts[i], now_s);
-        host_unref(hosts[i]);
-    }
-    mem_free(hosts);
+    store_release_hosts(hosts, count);
     malloc_trim(0);
 }
