@@ -6,6 +6,7 @@
 // dirty usually lies behind the last one and gives one new file. Late samples fall into ranges of older files: those are read,
 // overlaid and replaced, so that nothing depends on what memory still has (MS-33). Snapshots of a host never overlap, which is what
 // upstream's loader needs.
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -522,15 +523,18 @@ static int write_picture(struct job *job, const struct picture *picture, int64_t
     return rc ? rc : write_ranges(job, picture, err);
 }
 
+// While it stays, the next start would put its old values over newer snapshots.
 static int drop_host_wal(struct job *job, struct error *err)
 {
     const struct io *io = job->p->io;
     char *path = file_join(job->path, HOST_WAL_NAME);
     int rc = 0;
-    if (io->ops->unlink(io->ctx, path) == 0 && io->ops->fsync_dir(io->ctx, job->path) != 0)
+    if (io->ops->unlink(io->ctx, path) != 0 && errno != ENOENT)
+        rc = error_set_errno(err, "cannot remove '%s'", path);
+    else if (io->ops->fsync_dir(io->ctx, job->path) != 0)
         rc = error_set_errno(err, "cannot sync directory '%s'", job->path);
     mem_free(path);
-    job->host->files.has_host_wal = false;
+    job->host->files.has_host_wal = rc < 0;
     return rc;
 }
 
@@ -584,9 +588,9 @@ static int snapshot_locked(struct job *job, struct error *err)
     picture_sort(&picture);
     int rc = write_picture(job, &picture, dirty_from, err);
     bool any = picture_span(&picture, -ALL_TIME, ALL_TIME, &first, &end);
-    finish(job, rc, dirty_from, epoch, generation, begun_epoch);
     if (rc == 0 && job->host->files.has_host_wal)
         rc = drop_host_wal(job, err);
+    finish(job, rc, dirty_from, epoch, generation, begun_epoch);
     if (rc == 0 && any) {
         int64_t files_end = INT64_MIN;
         for (size_t i = 0; i < job->list.count; i++)

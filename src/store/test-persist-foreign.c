@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What was found with the fuzzers of checkpoint directories, or while they were written, each as a plain case.
+#include <errno.h>
+
 #include "base/testing.h"
 #include "codec/gzip.h"
 #include "store/fuzz-persist.h"
@@ -123,6 +125,57 @@ static void test_impossible_times_in_the_log_of_a_host(void **state)
     mem_free(values.items);
 }
 
+static int cannot_unlink(void *ctx, const char *path)
+{
+    (void)ctx, (void)path;
+    errno = EIO;
+    return -1;
+}
+
+static struct fuzz_store open_with_host_wal(const char *directory)
+{
+    struct host_wal_record record = {.ts = 1700000000, .metric = SLICE_LITERAL("n"), .value = 1};
+    struct buf file;
+    fuzz_make_directory(directory, "c/h");
+    buf_init(&file, 1 << 20);
+    host_wal_append_header(&file);
+    assert_true(host_wal_append_record(&file, &record));
+    fuzz_write_file(directory, "c/h/" HOST_WAL_NAME, buf_slice(&file));
+    buf_release(&file);
+    return open_loaded(directory);
+}
+
+// While the file is there, the next start would put its values over newer ones: the host is not done.
+static void test_log_of_a_host_that_cannot_be_removed(void **state)
+{
+    struct fuzz_values values;
+    struct error err = ERROR_INIT;
+    struct fuzz_store x = open_with_host_wal(*state);
+    struct io_ops *ops = (struct io_ops *)x.persist->io->ops;
+    ops->unlink = cannot_unlink;
+    assert_true(persist_snapshot_before(x.persist, INT64_MAX, FUZZ_NOW, &err) < 0);
+    assert_non_null(strstr(err.text, HOST_WAL_NAME));
+    ops->unlink = io_system.ops->unlink;
+    send(x.store, "n,cluster=c,hostname=h value=2 1700000000\n");
+    fuzz_collect(x.store, &values);
+    assert_int_equal(fuzz_close(&x, &err), 0);
+    assert_int_equal(count_files(*state, HOST_WAL_NAME), 0);
+    expect_values(*state, &values);
+    mem_free(values.items);
+}
+
+// Nothing new comes in after the failure: the file goes with the next snapshot all the same.
+static void test_log_of_a_host_is_removed_when_it_can_be(void **state)
+{
+    struct fuzz_store x = open_with_host_wal(*state);
+    struct io_ops *ops = (struct io_ops *)x.persist->io->ops;
+    ops->unlink = cannot_unlink;
+    assert_true(persist_snapshot_before(x.persist, INT64_MAX, FUZZ_NOW, NULL) < 0);
+    ops->unlink = io_system.ops->unlink;
+    assert_int_equal(fuzz_close(&x, NULL), 0);
+    assert_int_equal(count_files(*state, HOST_WAL_NAME), 0);
+}
+
 // ---- a log with names that no batch has -------------------------------------------------------------------
 
 static void put_host(struct wal_encoder *e, struct buf *segment, uint32_t number, struct slice cluster,
@@ -214,6 +267,34 @@ static void test_names_in_the_log_do_not_leave_the_directory(void **state)
     mem_free(store);
 }
 
+// The log's directory goes with a clean stop; what could not be read is for the administrator to look at.
+static void test_damaged_segment_is_kept_beside_the_directory(void **state)
+{
+    char name[WAL_SEGMENT_NAME_SIZE];
+    char *store = file_join(*state, "store"), *log = file_join(store, WAL_DIRECTORY_NAME);
+    struct buf bytes, kept;
+    write_log(store);
+    wal_segment_name(name, 1);
+    char *segment = file_join(log, name);
+    buf_init(&bytes, 1 << 20);
+    assert_int_equal(file_read(segment, 1 << 20, &bytes, NULL), 0);
+    bytes.ptr[WAL_SEGMENT_HEADER_BYTES + WAL_FRAME_HEAD_BYTES + 1] ^= 1;
+    fuzz_write_file(log, name, buf_slice(&bytes));
+    struct fuzz_store x = open_loaded(store);
+    assert_int_equal(fuzz_close(&x, NULL), 0);
+    assert_false(file_exists(log));
+    char where[FUZZ_PATH_SIZE + 64];
+    snprintf(where, sizeof(where), "%s.%s.corrupt", store, name);
+    buf_init(&kept, 1 << 20);
+    assert_int_equal(file_read(where, 1 << 20, &kept, NULL), 0);
+    assert_true(slice_eq(buf_slice(&kept), buf_slice(&bytes)));
+    buf_release(&kept);
+    buf_release(&bytes);
+    mem_free(segment);
+    mem_free(log);
+    mem_free(store);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -221,7 +302,10 @@ int main(int argc, char **argv)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_values_far_from_the_time_of_their_snapshot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_impossible_times_in_the_log_of_a_host, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_log_of_a_host_that_cannot_be_removed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_log_of_a_host_is_removed_when_it_can_be, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_in_the_log_do_not_leave_the_directory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_segment_is_kept_beside_the_directory, set_up, tear_down),
     };
     return TEST_MAIN(argc, argv, tests);
 }
