@@ -186,11 +186,10 @@ static bool take_due(struct archiver *a, struct mono_time now, struct entry *ret
 // Under the lock: until something changes, or 'until'.
 static void wait_for_work(struct archiver *a, struct mono_time until)
 {
-    struct timespec ts = {.tv_sec = until.ns / NS_PER_S, .tv_nsec = until.ns % NS_PER_S};
     if (until.ns == INT64_MAX)
         pthread_cond_wait(&a->changed, &a->lock);
     else
-        pthread_cond_timedwait(&a->changed, &a->lock, &ts);
+        clock_cond_wait(&a->changed, &a->lock, until);
 }
 
 enum outcome { OUTCOME_ARCHIVED, OUTCOME_FAILED, OUTCOME_AGAIN };
@@ -280,7 +279,6 @@ static int queue_waiting(struct archiver *a, struct error *err)
 int archiver_new(const struct archiver_options *options, struct archiver **ret_archiver, struct error *err)
 {
     struct archiver *a = NEW(struct archiver);
-    pthread_condattr_t attr;
     a->options = *options;
     if (a->options.settle_s < 0)
         a->options.settle_s = 5;
@@ -289,10 +287,7 @@ int archiver_new(const struct archiver_options *options, struct archiver **ret_a
     if (a->options.give_up_s == 0)
         a->options.give_up_s = 86400;
     pthread_mutex_init(&a->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&a->changed);
     int rc = queue_waiting(a, err);
     if (rc) {
         archiver_free(&a, 0);

@@ -313,9 +313,8 @@ static void *lane_main(void *arg)
     pthread_mutex_lock(&w->lock);
     while (!w->closing) {
         enum worker_kind next = earliest(lane);
-        struct timespec until = {.tv_sec = w->due[next].ns / NS_PER_S, .tv_nsec = w->due[next].ns % NS_PER_S};
         if (clock_mono().ns < w->due[next].ns) {
-            pthread_cond_timedwait(&w->changed, &w->lock, &until);
+            clock_cond_wait(&w->changed, &w->lock, w->due[next]);
             continue;
         }
         pthread_mutex_unlock(&w->lock);
@@ -344,7 +343,6 @@ static void set_times(struct workers *w, const struct config *config)
 struct workers *workers_new(const struct jobs *jobs, const struct config *config, struct persist *persist)
 {
     struct workers *w = NEW(struct workers);
-    pthread_condattr_t attr;
     w->jobs = jobs;
     w->duty = (struct workers_duty){.jobs = jobs,
                                     .persist = persist,
@@ -357,10 +355,7 @@ struct workers *workers_new(const struct jobs *jobs, const struct config *config
         log_error("the memory cap is not held: %s", err.text);
     set_times(w, config);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&w->changed);
     for (size_t i = 0; i < LANE_COUNT; i++) {
         struct lane *lane = &w->lanes[i];
         *lane = (struct lane){.workers = w, .first = lane_first[i], .end = lane_first[i + 1]};

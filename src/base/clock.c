@@ -25,6 +25,21 @@ struct mono_time clock_mono(void)
     return (struct mono_time){.ns = read_clock(CLOCK_MONOTONIC)};
 }
 
+void clock_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+int clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, struct mono_time until)
+{
+    struct timespec deadline = {.tv_sec = until.ns / NS_PER_S, .tv_nsec = until.ns % NS_PER_S};
+    return pthread_cond_timedwait(cond, mutex, &deadline);
+}
+
 void clock_sleep_ns(int64_t ns)
 {
     if (ns <= 0)

@@ -4,6 +4,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,14 @@ static inline int64_t mono_diff_ns(struct mono_time later, struct mono_time earl
 {
     return later.ns - earlier.ns;
 }
+static inline struct mono_time mono_after(struct mono_time t, int64_t ns)
+{
+    return (struct mono_time){.ns = t.ns + ns};
+}
+// Conditions that wait by the monotonic clock, so that a jump of the wall clock neither hangs nor hurries a
+// waiter. The wait is pthread_cond_timedwait's: the mutex is held, 0 (perhaps for no reason) or ETIMEDOUT.
+void clock_cond_init(pthread_cond_t *cond);
+int clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, struct mono_time until);
 void clock_sleep_ns(int64_t ns); // continues after signals
 // "2006-01-02T15:04:05Z" into text (at least 32 bytes); returns text.
 char *clock_format_rfc3339(int64_t unix_seconds, char *text, size_t size);

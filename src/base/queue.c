@@ -3,9 +3,11 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+#define WAIT_MAX_MS (INT64_MAX / NS_PER_MS / 2) // a century and a half
 
 // A ring of 'capacity' places, guarded by 'lock'.
 struct queue {
@@ -16,25 +18,14 @@ struct queue {
     bool closed;
 };
 
-// Deadlines are on the monotonic clock, so a clock jump neither hangs nor hurries a waiter.
-static void cond_init_mono(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 struct queue *queue_new(size_t capacity)
 {
     ASSERT(capacity > 0);
     struct queue *queue = NEW(struct queue);
 
     pthread_mutex_init(&queue->lock, NULL);
-    cond_init_mono(&queue->not_empty);
-    cond_init_mono(&queue->not_full);
+    clock_cond_init(&queue->not_empty);
+    clock_cond_init(&queue->not_full);
     queue->items = NEW_ARRAY(void *, capacity);
     queue->capacity = capacity;
     return queue;
@@ -81,25 +72,14 @@ int queue_try_push(struct queue *queue, void *item, struct error *err)
     return rc;
 }
 
-static struct timespec deadline_in(int64_t timeout_ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t ns = t.tv_nsec + timeout_ms % 1000 * 1000000;
-    t.tv_sec += timeout_ms / 1000 + ns / 1000000000;
-    t.tv_nsec = ns % 1000000000;
-    return t;
-}
-
 static void wait_for_item(struct queue *queue, int64_t timeout_ms)
 {
-    struct timespec deadline = timeout_ms > 0 ? deadline_in(timeout_ms) : (struct timespec){0};
+    struct mono_time until = mono_after(clock_mono(), MIN(MAX(timeout_ms, 0), WAIT_MAX_MS) * NS_PER_MS);
 
     while (queue->count == 0 && !queue->closed && timeout_ms != 0) {
         if (timeout_ms < 0)
             pthread_cond_wait(&queue->not_empty, &queue->lock);
-        else if (pthread_cond_timedwait(&queue->not_empty, &queue->lock, &deadline) != 0)
+        else if (clock_cond_wait(&queue->not_empty, &queue->lock, until) != 0)
             return;
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/clock.h"
 
+#include <errno.h>
+
 #include "base/macros.h"
 #include "base/testing.h"
 
@@ -32,6 +34,23 @@ static void test_monotonic_time_goes_on(void **state)
     assert_true(clock_wall().ns > INT64_C(1600000000) * NS_PER_S);
 }
 
+static void test_condition_waits_by_the_monotonic_clock(void **state)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond;
+    struct mono_time until = mono_after(clock_mono(), 2 * NS_PER_MS);
+    (void)state;
+
+    clock_cond_init(&cond);
+    pthread_mutex_lock(&mutex);
+    while (clock_cond_wait(&cond, &mutex, until) == 0) // may return for no reason
+        ;
+    assert_true(mono_diff_ns(clock_mono(), until) >= 0);
+    assert_int_equal(clock_cond_wait(&cond, &mutex, (struct mono_time){.ns = 0}), ETIMEDOUT);
+    pthread_mutex_unlock(&mutex);
+    pthread_cond_destroy(&cond);
+}
+
 static void test_rfc3339(void **state)
 {
     static const struct {
@@ -57,6 +76,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seconds_round_down),
         cmocka_unit_test(test_monotonic_time_goes_on),
+        cmocka_unit_test(test_condition_waits_by_the_monotonic_clock),
         cmocka_unit_test(test_rfc3339),
     };
 

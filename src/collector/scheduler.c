@@ -8,6 +8,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -298,12 +299,8 @@ int scheduler_new(const struct scheduler_options *options, struct scheduler **re
     s->patience_ns = MIN(MAX(options->interval_ns / 10, PATIENCE_MIN_NS), PATIENCE_MAX_NS);
     s->arena = arena_new(OPTIONS_MAX_BYTES);
     s->timer_fd = s->kick_fd = s->watch_fd = s->done_fd = -1;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->done, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&s->done);
     int rc = open_descriptors(s, err);
     if (rc < 0)
         scheduler_free(&s);
@@ -422,12 +419,11 @@ bool scheduler_wait(struct scheduler *s, int64_t timeout_ms)
     for (;;) {
         scheduler_watch(s);
         struct mono_time now = clock_mono();
-        int64_t until = MIN(end.ns, now.ns + s->patience_ns);
-        struct timespec ts = {.tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S};
+        struct mono_time until = {.ns = MIN(end.ns, now.ns + s->patience_ns)};
         pthread_mutex_lock(&s->lock);
         bool idle = is_idle(s);
         if (!idle && now.ns < end.ns)
-            pthread_cond_timedwait(&s->done, &s->lock, &ts);
+            clock_cond_wait(&s->done, &s->lock, until);
         pthread_mutex_unlock(&s->lock);
         if (idle || now.ns >= end.ns)
             return idle;

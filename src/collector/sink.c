@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strnum.h"
@@ -215,12 +216,6 @@ void sink_flush(struct sink *sink)
 
 // ---- sender ------------------------------------------------------------------------------------------
 
-static void wait_until(struct sink *sink, struct mono_time t)
-{
-    struct timespec ts = {.tv_sec = t.ns / NS_PER_S, .tv_nsec = t.ns % NS_PER_S};
-    pthread_cond_timedwait(&sink->wake, &sink->lock, &ts);
-}
-
 static int64_t backoff_ms(const struct sink *sink)
 {
     if (sink->draining)
@@ -283,9 +278,9 @@ static bool wait_for_work(struct sink *sink)
         if (spool->first && (!sink->failures || now.ns >= sink->retry_at.ns))
             return true;
         if (spool->first)
-            wait_until(sink, sink->retry_at);
+            clock_cond_wait(&sink->wake, &sink->lock, sink->retry_at);
         else if (sink->window_open)
-            wait_until(sink, sink->window_end);
+            clock_cond_wait(&sink->wake, &sink->lock, sink->window_end);
         else
             pthread_cond_wait(&sink->wake, &sink->lock);
     }
@@ -368,12 +363,8 @@ int sink_new(const struct sink_ops *ops, const char *name, const struct json_val
              const char *origin, struct sink **ret, struct error *err)
 {
     struct sink *sink = NEW(struct sink);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&sink->lock, NULL);
-    pthread_cond_init(&sink->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&sink->wake);
     sink->ops = ops;
     sink->name = mem_strdup(name);
     sink->arena = arena_new(SINK_LINES_MAX_BYTES);

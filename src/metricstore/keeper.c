@@ -141,12 +141,11 @@ void keeper_hold_cap(struct keeper *keeper, int64_t now_s)
 // Sleeps until 'until' or the stop; false at the stop.
 static bool sleep_until(struct keeper *keeper, struct mono_time until)
 {
-    struct timespec deadline = {.tv_sec = until.ns / NS_PER_S, .tv_nsec = until.ns % NS_PER_S};
     int rc = 0;
 
     pthread_mutex_lock(&keeper->mutex);
     while (!keeper->stopping && rc == 0)
-        rc = pthread_cond_timedwait(&keeper->wake, &keeper->mutex, &deadline);
+        rc = clock_cond_wait(&keeper->wake, &keeper->mutex, until);
     bool stopping = keeper->stopping;
     pthread_mutex_unlock(&keeper->mutex);
     return !stopping;
@@ -242,16 +241,12 @@ int keeper_start(struct store *store, const struct keeper_options *options, stru
                  struct error *err)
 {
     struct keeper *keeper = NEW(struct keeper);
-    pthread_condattr_t attr;
 
     keeper->store = store;
     keeper->options = *options;
     beat(keeper, 0);
     pthread_mutex_init(&keeper->mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&keeper->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&keeper->wake);
     struct cap_worker_options cap = {
         .store = store, .clock_s = options->cap_clock_s, .report = on_cap, .report_ctx = keeper};
     int rc = cap_worker_start(&cap, &keeper->cap_worker, err);

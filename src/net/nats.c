@@ -244,12 +244,7 @@ bool nats_is_closed(struct nats *nats)
 // Waits for a change, at most 'ms'. The lock is held.
 static void wait_locked(struct nats *nats, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + ms * NS_PER_MS;
-    until.tv_sec += ns / NS_PER_S;
-    until.tv_nsec = ns % NS_PER_S;
-    pthread_cond_timedwait(&nats->changed, &nats->lock, &until);
+    clock_cond_wait(&nats->changed, &nats->lock, mono_after(clock_mono(), ms * NS_PER_MS));
 }
 
 void nats_pause(struct nats *nats, int64_t ms)
@@ -469,7 +464,6 @@ static void free_options(struct nats_options *o)
 
 int nats_new(const struct nats_options *options, struct nats **ret_nats, struct error *err)
 {
-    pthread_condattr_t attr;
     int rc = check_options(options, err);
     if (rc < 0)
         return rc;
@@ -481,10 +475,7 @@ int nats_new(const struct nats_options *options, struct nats **ret_nats, struct 
     copy_options(&nats->options, options);
     pthread_rwlock_init(&nats->conn_lock, NULL);
     pthread_mutex_init(&nats->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&nats->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&nats->changed);
     *ret_nats = nats;
     return 0;
 }

@@ -26,13 +26,12 @@ struct cap_worker {
 // Until a batch wakes it or the time is over; false: the end.
 static bool wait_for_work(struct cap *cap)
 {
-    int64_t until_ns = clock_mono().ns + LOOK_INTERVAL_NS;
-    struct timespec deadline = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
+    struct mono_time until = mono_after(clock_mono(), LOOK_INTERVAL_NS);
     int rc = 0;
     pthread_mutex_lock(&cap->mutex);
     // Where nothing can be freed, every batch would wake it.
     while (rc == 0 && !cap->stopping && (!cap->wanted || cap->helpless))
-        rc = pthread_cond_timedwait(&cap->wake, &cap->mutex, &deadline);
+        rc = clock_cond_wait(&cap->wake, &cap->mutex, until);
     bool go_on = !cap->stopping;
     pthread_mutex_unlock(&cap->mutex);
     return go_on;

@@ -47,14 +47,10 @@ static void set_marks(struct store *store)
 void cap_init(struct store *store)
 {
     struct cap *cap = &store->cap;
-    pthread_condattr_t attr;
     pthread_mutex_init(&cap->running, NULL);
     pthread_mutex_init(&cap->mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&cap->wake, &attr);
-    pthread_cond_init(&cap->space, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&cap->wake);
+    clock_cond_init(&cap->space);
     cap->wake_bytes = cap->wait_bytes = UINT64_MAX;
     if (store->options.memory_cap_bytes > 0)
         set_marks(store);
@@ -113,8 +109,7 @@ void store_note_overhead(struct store *store, uint64_t bytes)
 void store_wait_for_memory(struct store *store)
 {
     struct cap *cap = &store->cap;
-    int64_t until_ns = clock_mono().ns + WAIT_NS;
-    struct timespec deadline = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
+    struct mono_time until = mono_after(clock_mono(), WAIT_NS);
     int rc = 0;
     if (atomic_load_explicit(&cap->wanted, memory_order_relaxed) && !must_wait(store))
         return;
@@ -122,7 +117,7 @@ void store_wait_for_memory(struct store *store)
     atomic_store_explicit(&cap->wanted, true, memory_order_relaxed);
     pthread_cond_signal(&cap->wake);
     while (rc == 0 && !cap->stopping && must_wait(store))
-        rc = pthread_cond_timedwait(&cap->space, &cap->mutex, &deadline);
+        rc = clock_cond_wait(&cap->space, &cap->mutex, until);
     pthread_mutex_unlock(&cap->mutex);
 }
 

@@ -262,12 +262,6 @@ void persist_work(struct persist *p, int64_t now_s)
     report_failed_commits(p);
 }
 
-static struct timespec deadline_after(int64_t ns)
-{
-    int64_t at = clock_mono().ns + ns;
-    return (struct timespec){.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
-}
-
 // Back-pressure: the replay at the next start is bounded by the size of the log. Without progress (a full disk) the log may
 // grow beyond it rather than refuse samples.
 void store_admit(struct store *store)
@@ -275,12 +269,12 @@ void store_admit(struct store *store)
     struct persist *p = store->persist;
     if (LIKELY(!atomic_load_explicit(&p->log_is_full, memory_order_relaxed)))
         return;
-    struct timespec deadline = deadline_after(ADMIT_WAIT_NS);
+    struct mono_time until = mono_after(clock_mono(), ADMIT_WAIT_NS);
     int rc = 0;
     pthread_mutex_lock(&p->mutex);
     pthread_cond_signal(&p->wake);
     while (rc == 0 && p->log_is_full && !p->snapshots_fail && !p->stopping && p->has_snapshot_thread)
-        rc = pthread_cond_timedwait(&p->space, &p->mutex, &deadline);
+        rc = clock_cond_wait(&p->space, &p->mutex, until);
     pthread_mutex_unlock(&p->mutex);
 }
 
@@ -291,8 +285,7 @@ static void *snapshot_main(void *arg)
     struct persist *p = arg;
     pthread_mutex_lock(&p->mutex);
     while (!p->stopping) {
-        struct timespec deadline = deadline_after(WORK_INTERVAL_NS);
-        pthread_cond_timedwait(&p->wake, &p->mutex, &deadline);
+        clock_cond_wait(&p->wake, &p->mutex, mono_after(clock_mono(), WORK_INTERVAL_NS));
         if (p->stopping)
             break;
         pthread_mutex_unlock(&p->mutex);
@@ -391,7 +384,6 @@ static unsigned default_workers(void)
 static struct persist *make(struct store *store, const struct persist_options *options)
 {
     struct persist *p = NEW(struct persist);
-    pthread_condattr_t attr;
     p->store = store;
     p->options = *options;
     p->options.directory = mem_strdup(options->directory);
@@ -402,11 +394,8 @@ static struct persist *make(struct store *store, const struct persist_options *o
     p->options.workers = MIN(p->options.workers, WORKERS_MAX);
     p->io = options->io ? options->io : &io_system;
     pthread_mutex_init(&p->mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->wake, &attr);
-    pthread_cond_init(&p->space, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&p->wake);
+    clock_cond_init(&p->space);
     return p;
 }
 

@@ -358,9 +358,8 @@ static void wait_for_work(struct wal *wal)
             pthread_cond_wait(&wal->work, &wal->lock);
             continue;
         }
-        int64_t until_ns = wal->out.synced_ns + wal->sync_interval_ns;
-        struct timespec until = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
-        if (pthread_cond_timedwait(&wal->work, &wal->lock, &until) == ETIMEDOUT)
+        struct mono_time until = {.ns = wal->out.synced_ns + wal->sync_interval_ns};
+        if (clock_cond_wait(&wal->work, &wal->lock, until) == ETIMEDOUT)
             return;
     }
 }
@@ -469,7 +468,6 @@ static int find_files(struct wal *wal, struct error *err)
 static struct wal *wal_new(const struct wal_options *options)
 {
     struct wal *wal = NEW(struct wal);
-    pthread_condattr_t attr;
     wal->io = options->io ? *options->io : io_system;
     wal->directory = mem_strdup(options->directory);
     wal->segment_bytes =
@@ -483,11 +481,8 @@ static struct wal *wal_new(const struct wal_options *options)
     buf_init(&wal->pending.bytes, SIZE_MAX / 2);
     buf_init(&wal->taken.bytes, SIZE_MAX / 2);
     pthread_mutex_init(&wal->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&wal->work, &attr);
+    clock_cond_init(&wal->work);
     pthread_cond_init(&wal->room, NULL);
-    pthread_condattr_destroy(&attr);
     return wal;
 }
 
