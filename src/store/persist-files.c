@@ -109,30 +109,39 @@ static int64_t data_end(const struct checkpoint_level *level)
     return end;
 }
 
-static int read_json_end(struct persist *p, const char *path, const char *name, struct snapshot_file *file,
-                         struct error *err)
+int persist_read_snapshot(struct persist *p, const char *path, const struct snapshot_file *file,
+                          struct snapshot_read *ret, struct error *err)
 {
-    struct arena *arena = arena_new(PERSIST_ARENA_BYTES);
-    struct checkpoint checkpoint;
-    struct buf bytes;
-    buf_init(&bytes, PERSIST_FILE_MAX_BYTES);
-    int rc = persist_read(p, path, name, &bytes, err);
+    ret->arena = arena_new(PERSIST_ARENA_BYTES);
+    buf_init(&ret->bytes, PERSIST_FILE_MAX_BYTES);
+    checkpoint_name(file->from, file->format, ret->name);
+    int rc = persist_read(p, path, ret->name, &ret->bytes, err);
+    return rc ? rc
+              : checkpoint_parse(file->format, buf_slice(&ret->bytes), ret->arena, &ret->checkpoint, err);
+}
+
+void persist_release_snapshot(struct snapshot_read *read)
+{
+    buf_release(&read->bytes);
+    arena_free(&read->arena);
+}
+
+static int read_json_end(struct persist *p, const char *path, struct snapshot_file *file, struct error *err)
+{
+    struct snapshot_read read;
+    int rc = persist_read_snapshot(p, path, file, &read, err);
     if (rc == 0)
-        rc = checkpoint_parse(CHECKPOINT_JSON, buf_slice(&bytes), arena, &checkpoint, err);
-    if (rc == 0)
-        file->to = checkpoint.to ? checkpoint.to : data_end(&checkpoint.root);
-    buf_release(&bytes);
-    arena_free(&arena);
+        file->to = read.checkpoint.to ? read.checkpoint.to : data_end(&read.checkpoint.root);
+    persist_release_snapshot(&read);
     return rc;
 }
 
 int persist_read_end(struct persist *p, const char *path, struct snapshot_file *file, struct error *err)
 {
     char name[CHECKPOINT_NAME_SIZE];
-    checkpoint_name(file->from, file->format, name);
     if (file->format == CHECKPOINT_JSON)
-        return read_json_end(p, path, name, file, err);
-    char *full = file_join(path, name);
+        return read_json_end(p, path, file, err);
+    char *full = file_join(path, checkpoint_name(file->from, file->format, name));
     int rc = read_binary_end(p, full, file, err);
     mem_free(full);
     return rc;

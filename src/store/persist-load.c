@@ -122,24 +122,16 @@ void persist_add_checkpoint(struct persist *p, struct host *host, const struct c
 static int load_file(struct persist *p, struct host *host, const char *path, const struct snapshot_file *file,
                      int64_t window_from, struct error *err)
 {
-    char name[CHECKPOINT_NAME_SIZE];
-    struct checkpoint checkpoint;
-    struct buf bytes;
-    struct arena *arena = arena_new(PERSIST_ARENA_BYTES);
-    checkpoint_name(file->from, file->format, name);
-    buf_init(&bytes, PERSIST_FILE_MAX_BYTES);
-    int rc = persist_read(p, path, name, &bytes, err);
-    if (rc == 0)
-        rc = checkpoint_parse(file->format, buf_slice(&bytes), arena, &checkpoint, err);
+    struct snapshot_read read;
+    int rc = persist_read_snapshot(p, path, file, &read, err);
     if (rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_LIMIT)
-        persist_set_aside(p, path, name, err->text);
-    if (rc == 0 && (checkpoint.to == 0 || checkpoint.to >= window_from)) {
-        persist_add_checkpoint(p, host, &checkpoint, window_from);
+        persist_set_aside(p, path, read.name, err->text);
+    if (rc == 0 && (read.checkpoint.to == 0 || read.checkpoint.to >= window_from)) {
+        persist_add_checkpoint(p, host, &read.checkpoint, window_from);
         persist_count(&p->counters.loaded_files, 1);
-        persist_count(&p->counters.loaded_bytes, bytes.len);
+        persist_count(&p->counters.loaded_bytes, read.bytes.len);
     }
-    buf_release(&bytes);
-    arena_free(&arena);
+    persist_release_snapshot(&read);
     return rc == ERR_NOT_FOUND ? 0 : rc; // gone: cleaned up meanwhile
 }
 

@@ -82,6 +82,16 @@ void persist_list_release(struct snapshot_list *list);
 // Reads a whole file below 'path' into *bytes.
 int persist_read(struct persist *p, const char *path, const char *name, struct buf *bytes,
                  struct error *err) MUST_CHECK;
+// A snapshot as it was read; 'checkpoint' points into the bytes and the arena. Release it in any case.
+struct snapshot_read {
+    char name[CHECKPOINT_NAME_SIZE];
+    struct buf bytes;
+    struct arena *arena;
+    struct checkpoint checkpoint;
+};
+int persist_read_snapshot(struct persist *p, const char *path, const struct snapshot_file *file,
+                          struct snapshot_read *ret, struct error *err) MUST_CHECK;
+void persist_release_snapshot(struct snapshot_read *read);
 // Fills in 'to'. ERR_CORRUPT, ERR_NOT_FOUND, ...
 int persist_read_end(struct persist *p, const char *path, struct snapshot_file *file,
                      struct error *err) MUST_CHECK;

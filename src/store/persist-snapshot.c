@@ -338,25 +338,17 @@ static bool is_near(const struct checkpoint_level *level, int64_t from, int64_t 
 static int read_old(struct job *job, const struct range *old, struct host *host, struct error *err)
 {
     const struct snapshot_file *file = old->file;
-    char name[CHECKPOINT_NAME_SIZE];
-    struct checkpoint checkpoint;
-    struct buf bytes;
-    struct arena *arena = arena_new(PERSIST_ARENA_BYTES);
-    buf_init(&bytes, PERSIST_FILE_MAX_BYTES);
-    checkpoint_name(file->from, file->format, name);
-    int rc = persist_read(job->p, job->path, name, &bytes, err);
-    if (rc == 0)
-        rc = checkpoint_parse(file->format, buf_slice(&bytes), arena, &checkpoint, err);
-    if (rc == 0 && !is_near(&checkpoint.root, file->from - GAP_S, old->to + MAX_SPAN_S))
+    struct snapshot_read read;
+    int rc = persist_read_snapshot(job->p, job->path, file, &read, err);
+    if (rc == 0 && !is_near(&read.checkpoint.root, file->from - GAP_S, old->to + MAX_SPAN_S))
         rc = error_set(err, ERR_CORRUPT, "values far from the time that the snapshot is of");
     if (rc == 0)
-        persist_add_checkpoint(job->p, host, &checkpoint, INT64_MIN);
+        persist_add_checkpoint(job->p, host, &read.checkpoint, INT64_MIN);
     if (rc == ERR_CORRUPT) {
-        persist_set_aside(job->p, job->path, name, err->text);
+        persist_set_aside(job->p, job->path, read.name, err->text);
         rc = 0; // what memory has of that time goes into a new file
     }
-    buf_release(&bytes);
-    arena_free(&arena);
+    persist_release_snapshot(&read);
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
