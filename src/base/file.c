@@ -243,9 +243,37 @@ int io_make_dirs(const struct io *io, const char *path, mode_t mode, struct erro
         *at = saved;
     }
     mem_free(part);
-    struct stat st;
-    if (rc == 0 && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
+    if (rc == 0 && !file_is_directory(path))
         rc = error_set(err, ERR_EXISTS, "'%s' is there but no directory", path);
+    return rc;
+}
+
+// Without slashes at its end.
+static int make_synced(const struct io *io, const char *path, mode_t mode, struct error *err)
+{
+    bool found = file_is_directory(path);
+    int rc = 0;
+    if (!found && file_exists(path))
+        return error_set(err, ERR_EXISTS, "'%s' is there but no directory", path);
+    char *parent = parent_of(path);
+    if (!found && !file_is_directory(parent))
+        rc = io_make_dirs_synced(io, parent, mode, err);
+    if (rc == 0 && !found && io->ops->mkdir(io->ctx, path, mode) != 0 && !file_is_directory(path))
+        rc = error_set_errno(err, "cannot make directory '%s'", path);
+    if (rc == 0 && io->ops->fsync_dir(io->ctx, parent) != 0 && !(found && errno == EACCES))
+        rc = error_set_errno(err, "cannot sync directory '%s'", parent);
+    mem_free(parent);
+    return rc;
+}
+
+int io_make_dirs_synced(const struct io *io, const char *path, mode_t mode, struct error *err)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    char *trimmed = mem_strndup(path, len);
+    int rc = make_synced(io, trimmed, mode, err);
+    mem_free(trimmed);
     return rc;
 }
 
@@ -261,6 +289,13 @@ bool file_exists(const char *path)
     struct stat st;
 
     return stat(path, &st) == 0;
+}
+
+bool file_is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int compare_names(const void *a, const void *b)

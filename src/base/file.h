@@ -51,10 +51,15 @@ int io_replace_file(const struct io *io, const char *path, struct slice bytes, m
                     struct error *err) MUST_CHECK;
 int io_make_dirs(const struct io *io, const char *path, mode_t mode,
                  struct error *err) MUST_CHECK; // mkdir -p
+// The same with the names on disk, so that nothing hangs in the air after a power loss. The last name is synced
+// also when it is there: who made it may have died before that. We may lack the right to for a folder that
+// somebody else made.
+int io_make_dirs_synced(const struct io *io, const char *path, mode_t mode, struct error *err) MUST_CHECK;
 
 // Plain helpers on the real file system.
 int file_read(const char *path, size_t max_bytes, struct buf *out, struct error *err) MUST_CHECK;
 bool file_exists(const char *path);
+bool file_is_directory(const char *path); // links are followed
 // Names of the entries of a directory, sorted bytewise, without . and ..; free with file_list_free.
 int file_list(const char *path, char ***ret_names, size_t *ret_count, struct error *err) MUST_CHECK;
 void file_list_free(char ***names, size_t count);

@@ -172,6 +172,56 @@ static void test_short_writes_are_continued(void **state)
     mem_free(path);
 }
 
+struct synced {
+    size_t prefix_len;
+    struct buf names; // in order, below the test's directory, each with a comma
+};
+
+static int note_fsync_dir(void *ctx, const char *path)
+{
+    struct synced *synced = ctx;
+    buf_printf(&synced->names, "%s,", path + MIN(synced->prefix_len, strlen(path)));
+    return 0;
+}
+
+static int refuse_fsync_dir(void *ctx, const char *path)
+{
+    (void)ctx, (void)path;
+    errno = EACCES;
+    return -1;
+}
+
+// Every new name is synced in its folder, and the last one also when it is there.
+static void test_make_dirs_synced(void **state)
+{
+    struct io_ops ops = *io_system.ops;
+    struct synced synced = {.prefix_len = strlen(*state)};
+    struct error err = ERROR_INIT;
+    struct io io = {.ops = &ops, .ctx = &synced};
+    char *deep = file_join(*state, "a//b/c//"), *file = file_join(*state, "f"), *below = file_join(file, "x");
+    ops.fsync_dir = note_fsync_dir;
+    buf_init(&synced.names, BUF_MAX_DEFAULT);
+    assert_int_equal(io_make_dirs_synced(&io, deep, 0755, &err), 0);
+    assert_true(file_is_directory(deep));
+    assert_string_equal(buf_cstr(&synced.names), ",/a/,/a//b,");
+    buf_clear(&synced.names);
+    assert_int_equal(io_make_dirs_synced(&io, deep, 0755, &err), 0);
+    assert_string_equal(buf_cstr(&synced.names), "/a//b,");
+    assert_int_equal(io_make_dirs_synced(&io, "/", 0755, &err), 0);
+    assert_int_equal(io_replace_file(&io_system, file, SLICE_LITERAL("1"), 0644, NULL), 0);
+    assert_int_equal(io_make_dirs_synced(&io, file, 0755, &err), ERR_EXISTS);
+    assert_true(io_make_dirs_synced(&io, below, 0755, &err) < 0);
+    ops.fsync_dir = refuse_fsync_dir;
+    assert_int_equal(io_make_dirs_synced(&io, deep, 0755, &err), 0); // somebody else's folder
+    char *more = file_join(deep, "d");
+    assert_int_equal(io_make_dirs_synced(&io, more, 0755, &err), ERR_IO);
+    mem_free(more);
+    mem_free(deep);
+    mem_free(file);
+    mem_free(below);
+    buf_release(&synced.names);
+}
+
 static void test_make_dirs(void **state)
 {
     struct error err = ERROR_INIT;
@@ -258,6 +308,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_replace_with_every_call_failing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_short_writes_are_continued, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_make_dirs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_make_dirs_synced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_list_is_sorted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_remove_tree_does_not_follow_links, set_up, tear_down),
         cmocka_unit_test(test_join),

@@ -416,12 +416,6 @@ static void archive_hosts(struct run *run, const char *cluster, struct host *hos
 
 // ---- directories ------------------------------------------------------------------------------------------
 
-static bool is_directory(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static bool is_kept(struct run *run, const char *cluster, const char *host)
 {
     const struct cleanup_options *o = run->options;
@@ -445,7 +439,7 @@ static size_t list_hosts(struct run *run, const char *cluster, const char *path,
     size_t found = 0;
     for (size_t i = 0; i < count; i++) {
         char *host_path = file_join(path, names[i]);
-        if (is_directory(host_path) && !is_kept(run, cluster, names[i]) &&
+        if (file_is_directory(host_path) && !is_kept(run, cluster, names[i]) &&
             is_readable_name(run, host_path, names[i]))
             hosts[found++] = (struct host){.name = mem_strdup(names[i]), .path = host_path};
         else
@@ -493,7 +487,7 @@ int cleanup_run(const struct cleanup_options *options, struct cleanup_result *re
         return rc;
     for (size_t i = 0; i < count; i++) {
         char *path = file_join(options->directory, names[i]);
-        if (strcmp(names[i], WAL_DIRECTORY_NAME) != 0 && is_directory(path))
+        if (strcmp(names[i], WAL_DIRECTORY_NAME) != 0 && file_is_directory(path))
             clean_cluster(&run, names[i], path);
         mem_free(path);
     }

@@ -164,43 +164,13 @@ void persist_set_aside(struct persist *p, const char *path, const char *name, co
 
 // ---- directories ------------------------------------------------------------------------------------------
 
-// A directory is as safe as its parent's entry for it, and an earlier attempt may have failed in between: sync always.
-static int make_directory(struct persist *p, const char *parent, const char *path, struct error *err)
-{
-    const struct io *io = p->io;
-    if (io->ops->mkdir(io->ctx, path, 0755) != 0 && errno != EEXIST)
-        return error_set_errno(err, "cannot make directory '%s'", path);
-    if (io->ops->fsync_dir(io->ctx, parent) != 0)
-        return error_set_errno(err, "cannot sync directory '%s'", parent);
-    return 0;
-}
-
-// The last name is synced always, for an earlier attempt may have failed in between; unless somebody made it where we may not read.
-int persist_make_root(struct persist *p, struct error *err)
-{
-    char *path = mem_strdup(p->options.directory);
-    int rc = 0;
-    for (char *at = path; rc == 0 && at[strspn(at, "/")];) {
-        char *name = at + strspn(at, "/"), *end = name + strcspn(name, "/"), saved = *end;
-        char *parent = name == path ? mem_strdup(".") : mem_strndup(path, (size_t)(name - path));
-        *end = '\0';
-        if (!file_exists(path) || (!saved && access(parent, R_OK) == 0))
-            rc = make_directory(p, parent, path, err);
-        *end = saved;
-        at = end;
-        mem_free(parent);
-    }
-    mem_free(path);
-    return rc;
-}
-
 int persist_make_host_directory(struct persist *p, const struct host *host, struct error *err)
 {
     char *cluster = file_join(p->options.directory, host->cluster->name);
     char *path = file_join(cluster, host->name);
-    int rc = make_directory(p, p->options.directory, cluster, err);
+    int rc = io_make_dirs_synced(p->io, cluster, PERSIST_DIRECTORY_MODE, err);
     if (rc == 0)
-        rc = make_directory(p, cluster, path, err);
+        rc = io_make_dirs_synced(p->io, path, PERSIST_DIRECTORY_MODE, err);
     mem_free(path);
     mem_free(cluster);
     return rc;

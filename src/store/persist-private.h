@@ -18,6 +18,7 @@
 #include "store/store-private.h"
 
 #define PERSIST_FILE_MAX_BYTES ((size_t)4 << 30) // of a snapshot or a host's log
+#define PERSIST_DIRECTORY_MODE 0755
 #define PERSIST_ARENA_BYTES    ((size_t)8 << 30)
 
 // Of samples that files and the log hold; the bins that they fall into then stay within what the readers of snapshots take.
@@ -97,8 +98,6 @@ int persist_read_end(struct persist *p, const char *path, struct snapshot_file *
                      struct error *err) MUST_CHECK;
 // <name> becomes <name>.corrupt, is counted and reported.
 void persist_set_aside(struct persist *p, const char *path, const char *name, const char *why);
-// mkdir -p of the directory, so that it survives a power loss.
-int persist_make_root(struct persist *p, struct error *err) MUST_CHECK;
 // Makes <directory>/<cluster>/<host>, so that it survives a power loss.
 int persist_make_host_directory(struct persist *p, const struct host *host, struct error *err) MUST_CHECK;
 

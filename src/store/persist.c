@@ -436,7 +436,7 @@ int persist_open(struct store *store, const struct persist_options *options, str
 {
     struct persist *p = make(store, options);
     store->persist = p;
-    int rc = persist_make_root(p, err);
+    int rc = io_make_dirs_synced(p->io, p->options.directory, PERSIST_DIRECTORY_MODE, err);
     if (rc == 0)
         rc = open_log(p, err);
     if (rc == 0)

@@ -391,39 +391,6 @@ static void *commit_thread(void *arg)
 
 // ---- opening and closing ----------------------------------------------------------------------------------
 
-static bool is_directory(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static char *parent_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return mem_strdup(".");
-    return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
-// mkdir -p with the names on disk, so that no segment hangs in the air after a power failure. The last name is synced also when it
-// is there: who made it may have died before that. We may lack the right to for a folder that somebody else made.
-static int make_directory(const struct io *io, const char *path, struct error *err)
-{
-    bool found = is_directory(path);
-    int rc = 0;
-    if (!found && file_exists(path))
-        return error_set(err, ERR_EXISTS, "'%s' is there but no directory", path);
-    char *parent = parent_of(path);
-    if (!found && !is_directory(parent))
-        rc = make_directory(io, parent, err);
-    if (rc == 0 && !found && io->ops->mkdir(io->ctx, path, DIRECTORY_MODE) != 0 && !is_directory(path))
-        rc = error_set_errno(err, "cannot make directory '%s'", path);
-    if (rc == 0 && io->ops->fsync_dir(io->ctx, parent) != 0 && !(found && errno == EACCES))
-        rc = error_set_errno(err, "cannot sync directory '%s'", parent);
-    mem_free(parent);
-    return rc;
-}
-
 static int lock_directory(struct wal *wal, struct error *err)
 {
     char *path = file_join(wal->directory, WAL_LOCK_NAME);
@@ -506,7 +473,7 @@ static void wal_free(struct wal *wal)
 int wal_open(const struct wal_options *options, struct wal **ret_wal, struct error *err)
 {
     struct wal *wal = wal_new(options);
-    int rc = make_directory(&wal->io, wal->directory, err);
+    int rc = io_make_dirs_synced(&wal->io, wal->directory, DIRECTORY_MODE, err);
     if (rc == 0)
         rc = lock_directory(wal, err);
     if (rc == 0)
