@@ -118,8 +118,7 @@ int engine_start_intake(struct engine *engine, struct error *err)
         return 0;
     }
     options.connection.report = report;
-    int rc = nats_intake_start(engine->store, &options, &engine->intake, err);
-    return rc ? error_prefix(err, "NATS") : 0;
+    return nats_intake_start(engine->store, &options, &engine->intake, err);
 }
 
 void engine_stop_intake(struct engine *engine)

@@ -431,8 +431,8 @@ int nats_intake_start(struct store *store, const struct nats_intake_options *opt
 {
     struct nats_intake *intake = NULL;
     int rc = nats_intake_new(store, options, &intake, err);
-    if (rc == 0)
-        rc = nats_start(intake->nats, err);
+    if (rc == 0 && (rc = nats_start(intake->nats, err)) < 0)
+        ignore_result(error_prefix(err, "NATS"));
     if (rc < 0) {
         nats_intake_free(&intake);
         return rc;

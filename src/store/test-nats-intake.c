@@ -206,6 +206,8 @@ static void test_impossible_options(void **state UNUSED)
         struct error err = ERROR_INIT;
         int rc = nats_intake_new(NULL, &options, &intake, &err);
         EXPECT(rc == ERR_INVALID && strstr(err.text, cases[i].text), "case %zu: %d %s", i, rc, err.text);
+        EXPECT(strncmp(err.text, "NATS: ", 6) == 0 && !strstr(err.text + 6, "NATS: "), "case %zu: %s", i,
+               err.text); // callers add nothing
     }
 }
 
