@@ -207,20 +207,11 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 static void on_cap(void *ctx, const struct store_cap_report *report)
 {
     struct workers *w = ctx;
+    char text[ERROR_TEXT_SIZE];
     count(&w->stats.cap_runs, 1);
     count(&w->stats.cap_freed_chunks, report->freed_chunks);
-    if (report->freed_chunks)
-        log_limited(
-            &w->cap_limit, LOG_LEVEL_WARN,
-            "memory cap: bytes=%" PRIu64 " freed=%" PRIu64 " chunks, left=%" PRIu64
-            ": of data older than %" PRId64
-            " s not all is in memory any more; raise metric-store.memory-cap or shorten retention-in-memory",
-            report->bytes_before, report->freed_chunks, report->bytes_after, report->kept_s);
-    else
-        log_limited(&w->cap_limit, LOG_LEVEL_ERROR,
-                    "memory cap: bytes=%" PRIu64
-                    ", and all of it is too young or not yet safe to be freed; raise metric-store.memory-cap",
-                    report->bytes_before);
+    enum log_level level = store_cap_text(report, text, sizeof(text));
+    log_limited(&w->cap_limit, level, "%s", text);
 }
 
 static void run_retain(struct workers *w)

@@ -110,6 +110,7 @@ void keeper_clean_up(struct keeper *keeper, int64_t now_s)
 static void on_cap(void *ctx, const struct store_cap_report *report)
 {
     struct keeper *keeper = ctx;
+    char text[ERROR_TEXT_SIZE];
     int64_t now_ns = clock_mono().ns,
             warned_ns = atomic_load_explicit(&keeper->cap_warned_ns, memory_order_relaxed);
 
@@ -118,16 +119,8 @@ static void on_cap(void *ctx, const struct store_cap_report *report)
     if (warned_ns != 0 && now_ns - warned_ns < CAP_WARN_NS)
         return;
     atomic_store_explicit(&keeper->cap_warned_ns, now_ns, memory_order_relaxed);
-    if (report->freed_chunks == 0)
-        log_error("memory cap: bytes=%llu, and all of it is too young or not yet safe to be freed; raise "
-                  "metric-store.memory-cap",
-                  (unsigned long long)report->bytes_before);
-    else
-        log_warn("memory cap: bytes=%llu freed=%llu chunks, left=%llu: of data older than %lld s not all is "
-                 "in memory any more; raise "
-                 "metric-store.memory-cap or shorten retention-in-memory",
-                 (unsigned long long)report->bytes_before, (unsigned long long)report->freed_chunks,
-                 (unsigned long long)report->bytes_after, (long long)report->kept_s);
+    enum log_level level = store_cap_text(report, text, sizeof(text));
+    log_at(level, "%s", text);
 }
 
 void keeper_hold_cap(struct keeper *keeper, int64_t now_s)

@@ -6,6 +6,8 @@
 //
 // Above 'wake' somebody frees until 'target', so that it does not run all the time; above 'wait' batches wait for that. The cap less
 // than what the process has beyond the accounted bytes is what counts.
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/macros.h"
 #include "base/mem.h"
@@ -263,4 +265,23 @@ void cap_note_freed(struct store *store)
 {
     if (!must_wait(store))
         tell_waiting(store);
+}
+
+enum log_level store_cap_text(const struct store_cap_report *report, char *text, size_t size)
+{
+    if (report->freed_chunks == 0) {
+        (void)snprintf(
+            text, size,
+            "memory cap: bytes=%llu, and all of it is too young or not yet safe to be freed; raise "
+            "metric-store.memory-cap",
+            (unsigned long long)report->bytes_before);
+        return LOG_LEVEL_ERROR;
+    }
+    (void)snprintf(
+        text, size,
+        "memory cap: bytes=%llu freed=%llu chunks, left=%llu: of data older than %lld s not all is "
+        "in memory any more; raise metric-store.memory-cap or shorten retention-in-memory",
+        (unsigned long long)report->bytes_before, (unsigned long long)report->freed_chunks,
+        (unsigned long long)report->bytes_after, (long long)report->kept_s);
+    return LOG_LEVEL_WARN;
 }

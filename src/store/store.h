@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/macros.h"
 #include "base/slice.h"
 #include "model/scope.h"
@@ -169,6 +170,8 @@ struct store_cap_report {
     int64_t kept_s; // of older data not all is left
 };
 bool store_hold_cap(struct store *store, int64_t now_s, struct store_cap_report *ret);
+// What to tell the administrator about a run, into text; returns how urgent it is.
+enum log_level store_cap_text(const struct store_cap_report *report, char *text, size_t size);
 // What the process has beyond the accounted bytes. At most 15 % of the cap counts: data must not go for what it does not take.
 void store_note_overhead(struct store *store, uint64_t bytes);
 // Accounted memory as store_stats sums it up, but without a look at each host.

@@ -151,6 +151,23 @@ static void test_frees_in_small_steps(void **state)
     store_free(&store);
 }
 
+static void test_text_of_a_run(void **state)
+{
+    struct store_cap_report freed = {
+        .bytes_before = 1000, .bytes_after = 900, .freed_chunks = 7, .kept_s = 3600};
+    struct store_cap_report helpless = {.bytes_before = 1000, .bytes_after = 1000};
+    char text[ERROR_TEXT_SIZE];
+    (void)state;
+    assert_int_equal(store_cap_text(&freed, text, sizeof(text)), LOG_LEVEL_WARN);
+    assert_string_equal(
+        text, "memory cap: bytes=1000 freed=7 chunks, left=900: of data older than 3600 s not all is "
+              "in memory any more; raise metric-store.memory-cap or shorten retention-in-memory");
+    assert_int_equal(store_cap_text(&helpless, text, sizeof(text)), LOG_LEVEL_ERROR);
+    assert_string_equal(
+        text, "memory cap: bytes=1000, and all of it is too young or not yet safe to be freed; raise "
+              "metric-store.memory-cap");
+}
+
 // After a run there is room: the next few batches need none.
 static void test_leaves_room_for_a_while(void **state)
 {
@@ -397,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_total_is_kept),
         cmocka_unit_test(test_frees_in_small_steps),
+        cmocka_unit_test(test_text_of_a_run),
         cmocka_unit_test(test_leaves_room_for_a_while),
         cmocka_unit_test(test_trims_segments_that_are_written),
         cmocka_unit_test(test_what_the_process_has_on_top_counts),
