@@ -593,6 +593,7 @@ static bool answer_at_once(const struct connection *c)
 static enum MHD_Result wait_for_resume(struct connection *c)
 {
     c->phase = PHASE_WAITING;
+    c->req.body = SLICE_EMPTY; // often the library's, see take_body
     atomic_fetch_add_explicit(&c->server->waiting, 1, memory_order_relaxed);
     MHD_suspend_connection(c->mhd);
     c->resp.start(c->resp.wait_ctx, (struct http_waiting *)c);

@@ -69,7 +69,8 @@ bool http_query_param_raw(const struct http_request *req, const char *name, stru
 
 // An answer that waits for something, such as the disk, without holding the thread: the handler sets start, finish and
 // wait_ctx of the response and returns. start is called on the same thread; from then on anybody may call http_resume, once;
-// finish is called on that thread again and fills in the answer. Only when request.can_wait, else the handler waits itself.
+// finish is called on that thread again and fills in the answer; the body is gone by then, what is in the arena stays. Only when
+// request.can_wait, else the handler waits itself.
 struct http_waiting;
 void http_resume(struct http_waiting *waiting);
 

@@ -26,6 +26,8 @@ struct seen {
     _Atomic bool hold; // slow handler waits while this is set
     _Atomic bool holding;
     _Atomic int streams_freed;
+    struct http_waiting *_Atomic waiting[4];
+    _Atomic int waiting_count, finished;
 };
 
 struct fixture {
@@ -71,6 +73,40 @@ static void hold_on(void *ctx, struct http_request *req, struct http_response *r
     while (atomic_load(&seen->hold))
         clock_sleep_ns(NS_PER_MS);
     buf_append_cstr(&resp->body, "held");
+}
+
+struct wait { // in the request's arena
+    struct seen *seen;
+    struct slice text;
+};
+
+static void note_waiting(void *ctx, struct http_waiting *waiting)
+{
+    struct seen *seen = ((struct wait *)ctx)->seen;
+    int place = atomic_load(&seen->waiting_count);
+
+    atomic_store(&seen->waiting[place], waiting);
+    atomic_store(&seen->waiting_count, place + 1);
+}
+
+static void finish_waiting(void *ctx, struct http_request *req, struct http_response *resp)
+{
+    struct wait *w = ctx;
+
+    ASSERT(req->body.len == 0);
+    atomic_fetch_add(&w->seen->finished, 1);
+    buf_printf(&resp->body, "waited with %.*s", SLICE_FMT(w->text));
+}
+
+static void wait_for_disk(void *ctx, struct http_request *req, struct http_response *resp)
+{
+    struct wait *w = ARENA_NEW(req->arena, struct wait);
+
+    ASSERT(req->can_wait);
+    *w = (struct wait){.seen = ctx, .text = arena_copy(req->arena, req->body)};
+    resp->start = note_waiting;
+    resp->finish = finish_waiting;
+    resp->wait_ctx = w;
 }
 
 static void numbers(void *ctx, struct http_request *req, struct http_response *resp)
@@ -153,6 +189,7 @@ static void start(struct fixture *f, struct http_server_options options)
     http_router_add(f->router, "POST", "/length", tell_length, NULL);
     http_router_add(f->router, "POST", "/nothing", nothing, NULL);
     http_router_add(f->router, "POST", "/hold", hold_on, &f->seen);
+    http_router_add(f->router, "POST", "/wait", wait_for_disk, &f->seen);
     http_router_add(f->router, "GET", "/numbers", numbers, NULL);
     http_router_add(f->router, "GET", "/stream", stream_numbers, &f->seen);
     options.address = options.address ? options.address : "127.0.0.1:0";
@@ -830,6 +867,80 @@ static void test_stop_waits_for_requests(void **state)
     stop(&f);
 }
 
+static void wait_until_waiting(const struct fixture *f, int count)
+{
+    while (atomic_load(&f->seen.waiting_count) < count)
+        clock_sleep_ns(NS_PER_MS);
+}
+
+// The only thread serves others meanwhile; the connection goes on as if nothing had been.
+static void test_answers_that_wait_do_not_hold_the_thread(void **state)
+{
+    struct fixture f;
+    struct test_answer a;
+    int fds[2];
+
+    (void)state;
+    start(&f, (struct http_server_options){.threads = 1});
+    for (int i = 0; i < 2; i++) {
+        fds[i] = test_connect(f.port);
+        test_send_text(fds[i], i ? "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nb"
+                                 : "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na");
+        wait_until_waiting(&f, i + 1);
+    }
+    check_answer(f.port, "POST /echo HTTP/1.0\r\nContent-Length: 1\r\n\r\nx", 200, "x");
+    assert_int_equal(atomic_load(&f.seen.finished), 0);
+    for (int i = 1; i >= 0; i--) { // not in order
+        http_resume(atomic_load(&f.seen.waiting[i]));
+        test_read_answer(fds[i], &a, false);
+        assert_int_equal(a.status, 200);
+        assert_true(slice_eq_cstr(a.body, i ? "waited with b" : "waited with a"));
+        test_answer_release(&a);
+    }
+    assert_int_equal(atomic_load(&f.seen.finished), 2);
+    test_send_text(fds[0], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nc");
+    test_read_answer(fds[0], &a, false);
+    assert_true(slice_eq_cstr(a.body, "c"));
+    test_answer_release(&a);
+    close(fds[0]);
+    close(fds[1]);
+    stop(&f);
+}
+
+// Neither a client that is gone nor the end of the server does away with an answer that waits.
+static void test_stop_waits_for_answers_that_wait(void **state)
+{
+    struct fixture f;
+    struct test_answer a;
+    pthread_t thread;
+
+    (void)state;
+    start(&f, (struct http_server_options){.threads = 1});
+    int gone = test_connect(f.port), stays = test_connect(f.port);
+    test_send_text(gone, "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na");
+    wait_until_waiting(&f, 1);
+    test_send_text(stays, "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nb");
+    wait_until_waiting(&f, 2);
+    close(gone);
+    struct stopper s = {.f = &f, .timeout_ms = test_slow(20000)};
+    assert_int_equal(pthread_create(&thread, NULL, stop_thread, &s), 0);
+    for (int fd = test_connect(f.port); fd >= 0; fd = test_connect(f.port)) { // until nobody listens any more
+        close(fd);
+        clock_sleep_ns(NS_PER_MS);
+    }
+    assert_int_equal(atomic_load(&f.seen.finished), 0);
+    http_resume(atomic_load(&f.seen.waiting[0]));
+    http_resume(atomic_load(&f.seen.waiting[1]));
+    test_read_answer(stays, &a, false);
+    assert_true(slice_eq_cstr(a.body, "waited with b"));
+    test_answer_release(&a);
+    pthread_join(thread, NULL);
+    assert_true(s.clean);
+    assert_int_equal(atomic_load(&f.seen.finished), 2);
+    close(stays);
+    stop(&f);
+}
+
 static void test_stop_cuts_after_the_limit(void **state)
 {
     struct fixture f;
@@ -996,6 +1107,8 @@ int main(void)
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_large_answer),
         cmocka_unit_test(test_stop_waits_for_requests),
+        cmocka_unit_test(test_answers_that_wait_do_not_hold_the_thread),
+        cmocka_unit_test(test_stop_waits_for_answers_that_wait),
         cmocka_unit_test(test_stop_cuts_after_the_limit),
         cmocka_unit_test(test_bind_errors),
         cmocka_unit_test(test_wildcard_and_localhost),
