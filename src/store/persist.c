@@ -502,13 +502,13 @@ static int remove_log(struct persist *p, struct error *err)
 {
     char *directory = log_directory(p);
     int rc = wal_drop_before(p->wal, wal_rotate(p->wal), err);
-    int close_rc = wal_close(&p->wal, rc ? NULL : err);
-    if (rc == 0 && close_rc == 0) {
+    ignore_result(wal_close(&p->wal, NULL)); // the snapshots have what the last commit may have failed with
+    if (rc == 0) {
         keep_damaged_segments(p, directory);
         rc = file_remove_tree(directory, err);
     }
     mem_free(directory);
-    return rc ? rc : close_rc;
+    return rc;
 }
 
 int persist_close(struct persist **persist, int64_t now_s, struct error *err)

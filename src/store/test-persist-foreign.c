@@ -295,6 +295,74 @@ static void test_damaged_segment_is_kept_beside_the_directory(void **state)
     mem_free(store);
 }
 
+// ---- what the administrator is told ------------------------------------------------------------------------
+
+struct told {
+    const char *what;
+    int count;
+    enum log_level level;
+};
+
+static void note_report(void *ctx, enum log_level level, const char *text)
+{
+    struct told *told = ctx;
+    if (!strstr(text, told->what))
+        return;
+    told->count++;
+    told->level = level;
+}
+
+static struct fuzz_store open_told(const char *directory, struct told *told)
+{
+    struct fuzz_store x = fuzz_open(directory, 0, CHECKPOINT_JSON);
+    assert_non_null(x.persist);
+    x.persist->options.report_ctx = told;
+    x.persist->options.report = note_report;
+    return x;
+}
+
+static void test_snapshot_with_an_odd_name_is_told_and_left_alone(void **state)
+{
+    struct told told = {.what = "1 files have a number in another form"};
+    write_json(*state, "c/h/01700000000.json",
+               "{\"metrics\":{\"n\":{\"frequency\":1,\"start\":1700000000,\"data\":[1.5]}},"
+               "\"children\":{},\"from\":1700000000,\"to\":1700000600}");
+    struct fuzz_store x = open_told(*state, &told);
+    persist_load_all(x.persist);
+    assert_int_equal(told.count, 1);
+    assert_int_equal(told.level, LOG_LEVEL_WARN);
+    assert_int_equal(fuzz_close(&x, NULL), 0);
+    assert_int_equal(count_files(*state, "01700000000.json"), 1);
+}
+
+static ssize_t cannot_pwrite(void *ctx, int fd, const void *bytes, size_t len, off_t offset)
+{
+    (void)ctx, (void)fd, (void)bytes, (void)len, (void)offset;
+    errno = ENOSPC;
+    return -1;
+}
+
+// Once, with their number. Where no sender waits for the disk (WAL_SYNC_NONE, WAL_SYNC_INTERVAL) nobody else tells.
+static void test_failed_commits_are_told(void **state)
+{
+    static const char lines[] = "n,cluster=c,hostname=h value=2 1700000000\n";
+    struct store_write write = {.body = SLICE_LITERAL(lines), .now_s = FUZZ_NOW, .defer_commit = true};
+    struct store_write_result result;
+    struct told told = {.what = "could not be written "};
+    struct fuzz_store x = open_told(*state, &told);
+    struct io_ops *ops = (struct io_ops *)x.persist->io->ops;
+    ops->pwrite = cannot_pwrite;
+    assert_int_equal(store_ingest(x.store, &write, &result), 0);
+    assert_true(store_commit(x.store, &result.span, NULL) < 0);
+    persist_work(x.persist, FUZZ_NOW);
+    persist_work(x.persist, FUZZ_NOW);
+    assert_int_equal(told.count, 1);
+    assert_int_equal(told.level, LOG_LEVEL_ERROR);
+    ops->pwrite = io_system.ops->pwrite;
+    assert_int_equal(fuzz_close(&x, NULL), 0);
+    assert_int_equal(count_files(*state, ".json"), 1); // the snapshot has it, so the log may go
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +373,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_log_of_a_host_that_cannot_be_removed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_log_of_a_host_is_removed_when_it_can_be, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_in_the_log_do_not_leave_the_directory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_snapshot_with_an_odd_name_is_told_and_left_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_failed_commits_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_segment_is_kept_beside_the_directory, set_up, tear_down),
     };
     return TEST_MAIN(argc, argv, tests);
