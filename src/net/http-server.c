@@ -70,6 +70,7 @@ enum phase {
 // A thread with its event loop, and what its connections share. Owned by that thread.
 struct worker {
     struct http_server *server;
+    struct engine *engine;
     struct MHD_Daemon *daemon;
     struct buf spare_body; // kept for the next body that comes in pieces
 };
@@ -79,6 +80,9 @@ struct engine {
     struct worker *workers;
     unsigned count, next; // next: where the search for the emptiest one begins
     _Atomic bool started;
+    _Atomic bool ending; // no further answers may wait
+    _Atomic int64_t
+        waiting; // places taken: answers that wait for http_resume, and handlers that may ask for it
     char first_log_line[256]; // of the library while it starts: tells why it does not. Not touched afterwards
 };
 
@@ -95,7 +99,6 @@ struct http_server {
     struct connection *connections;      // open ones, linked by prev and next
     _Atomic bool stopping;
     _Atomic int64_t active;      // requests between head and completion
-    _Atomic int64_t waiting;     // of these, answers that wait for http_resume
     _Atomic uint64_t body_bytes; // memory of all connections' bodies
     struct {
         _Atomic uint64_t requests, responses_4xx, responses_5xx, bytes_in, bytes_out, refused_bodies,
@@ -126,6 +129,7 @@ struct connection {
     uint64_t content_length, received, thrown_away;
     struct stream *stream;
     bool ambiguous_length, close_after;
+    bool has_waiting_place; // one of the engine's
     size_t sent_body_bytes;
     struct mono_time complete_at; // when the request had arrived whole
 };
@@ -268,12 +272,8 @@ static void reset_request(struct connection *c)
 {
     arena_clear(c->arena);
     keep_body_buffer(c);
-    c->req = (struct http_request){.peer = c->peer,
-                                   .tls = c->tls,
-                                   .can_wait = true,
-                                   .arena = c->arena,
-                                   .ops = &mhd_request_ops,
-                                   .impl = c};
+    c->req = (struct http_request){
+        .peer = c->peer, .tls = c->tls, .arena = c->arena, .ops = &mhd_request_ops, .impl = c};
     c->route = NULL;
     c->target = NULL;
     c->content_length = LENGTH_UNKNOWN;
@@ -388,11 +388,35 @@ static void notice_end_of_file(const struct connection *c)
         ignore_result(shutdown(c->fd, SHUT_RD) < 0); // gone altogether: the library gets its event anyway
 }
 
+// The library aborts the process when it is stopped with a suspended connection. So a place among the waiting is taken before the
+// handler runs, and there are none once the engine ends. Sequentially consistent both here and in end_waiting: either this
+// sees that it ends, or the end sees the place taken.
+static bool take_waiting_place(struct connection *c)
+{
+    struct engine *engine = c->worker->engine;
+
+    atomic_fetch_add(&engine->waiting, 1);
+    c->has_waiting_place = !atomic_load(&engine->ending);
+    if (!c->has_waiting_place)
+        atomic_fetch_sub(&engine->waiting, 1);
+    return c->has_waiting_place;
+}
+
+static void leave_waiting_place(struct connection *c)
+{
+    if (c->has_waiting_place)
+        atomic_fetch_sub(&c->worker->engine->waiting, 1);
+    c->has_waiting_place = false;
+}
+
 static void run_handler(struct connection *c)
 {
     set_deadline(c, NO_DEADLINE);
     c->complete_at = clock_mono();
+    c->req.can_wait = !c->req.body_truncated && take_waiting_place(c);
     http_route_run(c->route, &c->req, &c->resp);
+    if (!c->resp.start)
+        leave_waiting_place(c);
     c->phase = PHASE_ANSWERED;
 }
 
@@ -594,7 +618,6 @@ static enum MHD_Result wait_for_resume(struct connection *c)
 {
     c->phase = PHASE_WAITING;
     c->req.body = SLICE_EMPTY; // often the library's, see take_body
-    atomic_fetch_add_explicit(&c->server->waiting, 1, memory_order_relaxed);
     MHD_suspend_connection(c->mhd);
     c->resp.start(c->resp.wait_ctx, (struct http_waiting *)c);
     return MHD_YES;
@@ -635,7 +658,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     if (c->phase == PHASE_ANSWERED && c->resp.start)
         return wait_for_resume(c);
     if (c->phase == PHASE_WAITING) {
-        atomic_fetch_sub_explicit(&c->server->waiting, 1, memory_order_release);
+        leave_waiting_place(c);
         c->resp.finish(c->resp.wait_ctx, &c->req, &c->resp);
     }
     return send_answer(c);
@@ -646,7 +669,6 @@ static void run_truncated(struct connection *c)
 {
     c->req.body = buf_slice(&c->body);
     c->req.body_truncated = true;
-    c->req.can_wait = false;
     run_handler(c);
 }
 
@@ -671,6 +693,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request_c
                                     mono_diff_ns(clock_mono(), c->complete_at));
         atomic_fetch_sub_explicit(&server->active, 1, memory_order_relaxed);
     }
+    leave_waiting_place(c); // of an answer that nobody waits for any more
     free_stream(&c->stream);
     http_response_release(&c->resp);
     http_response_init(&c->resp);
@@ -750,10 +773,19 @@ static struct MHD_Daemon *emptiest(struct engine *engine)
     return best;
 }
 
+static void end_waiting(struct engine *engine)
+{
+    if (engine)
+        atomic_store(&engine->ending, true);
+}
+
 static void engine_free(struct engine **engine)
 {
     if (!*engine)
         return;
+    end_waiting(*engine);
+    while (atomic_load(&(*engine)->waiting) > 0) // the library cannot end these
+        clock_sleep_ns(2 * NS_PER_MS);
     for (unsigned i = 0; i < (*engine)->count; i++) {
         MHD_stop_daemon((*engine)->workers[i].daemon); // joins its thread
         buf_release(&(*engine)->workers[i].spare_body);
@@ -876,6 +908,7 @@ static int engine_new(struct http_server *server, struct engine **ret_engine, st
         struct worker *worker = &engine->workers[engine->count];
 
         worker->server = server;
+        worker->engine = engine;
         buf_init(&worker->spare_body, o->max_body_bytes);
         worker->daemon = start_daemon(engine, worker, o->cert_file ? buf_cstr(&cert) : NULL,
                                       o->key_file ? buf_cstr(&key) : NULL);
@@ -1009,6 +1042,9 @@ bool http_server_stop(struct http_server **server_ptr, int64_t timeout_ms)
         return true;
     atomic_store_explicit(&server->stopping, true, memory_order_relaxed);
     http_acceptor_stop(&server->acceptor);
+    end_waiting(server->engine);
+    for (size_t i = 0; i < MAX_RETIRED; i++)
+        end_waiting(server->retired[i]);
     close(server->listen_fd); // peers in the backlog are refused now, not left waiting
     server->listen_fd = -1;
     struct mono_time begin = clock_mono();
@@ -1016,8 +1052,6 @@ bool http_server_stop(struct http_server **server_ptr, int64_t timeout_ms)
            mono_diff_ns(clock_mono(), begin) < timeout_ms * NS_PER_MS)
         clock_sleep_ns(2 * NS_PER_MS);
     bool clean = atomic_load_explicit(&server->active, memory_order_relaxed) == 0;
-    while (atomic_load_explicit(&server->waiting, memory_order_acquire) > 0) // the library cannot end these
-        clock_sleep_ns(2 * NS_PER_MS);
     free_engines(server);
     free_server(server);
     *server_ptr = NULL;

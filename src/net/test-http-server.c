@@ -109,6 +109,12 @@ static void wait_for_disk(void *ctx, struct http_request *req, struct http_respo
     resp->wait_ctx = w;
 }
 
+static void tell_waiting(void *ctx, struct http_request *req, struct http_response *resp)
+{
+    (void)ctx;
+    buf_append_cstr(&resp->body, req->can_wait ? "may wait" : "may not wait");
+}
+
 static void numbers(void *ctx, struct http_request *req, struct http_response *resp)
 {
     struct slice count = SLICE_EMPTY;
@@ -190,6 +196,7 @@ static void start(struct fixture *f, struct http_server_options options)
     http_router_add(f->router, "POST", "/nothing", nothing, NULL);
     http_router_add(f->router, "POST", "/hold", hold_on, &f->seen);
     http_router_add(f->router, "POST", "/wait", wait_for_disk, &f->seen);
+    http_router_add(f->router, "GET", "/may-wait", tell_waiting, NULL);
     http_router_add(f->router, "GET", "/numbers", numbers, NULL);
     http_router_add(f->router, "GET", "/stream", stream_numbers, &f->seen);
     options.address = options.address ? options.address : "127.0.0.1:0";
@@ -828,6 +835,14 @@ static void *stop_thread(void *arg)
     return NULL;
 }
 
+static void wait_until_nobody_listens(unsigned port)
+{
+    for (int fd = test_connect(port); fd >= 0; fd = test_connect(port)) {
+        close(fd);
+        clock_sleep_ns(NS_PER_MS);
+    }
+}
+
 static void test_stop_waits_for_requests(void **state)
 {
     struct fixture f;
@@ -846,10 +861,7 @@ static void test_stop_waits_for_requests(void **state)
         clock_sleep_ns(NS_PER_MS);
     struct stopper s = {.f = &f, .timeout_ms = test_slow(20000)};
     assert_int_equal(pthread_create(&thread, NULL, stop_thread, &s), 0);
-    for (int fd = test_connect(f.port); fd >= 0; fd = test_connect(f.port)) { // until nobody listens any more
-        close(fd);
-        clock_sleep_ns(NS_PER_MS);
-    }
+    wait_until_nobody_listens(f.port);
     test_send_text(half, "half");
     atomic_store(&f.seen.hold, false);
     test_read_answer(running, &a, false);
@@ -924,10 +936,7 @@ static void test_stop_waits_for_answers_that_wait(void **state)
     close(gone);
     struct stopper s = {.f = &f, .timeout_ms = test_slow(20000)};
     assert_int_equal(pthread_create(&thread, NULL, stop_thread, &s), 0);
-    for (int fd = test_connect(f.port); fd >= 0; fd = test_connect(f.port)) { // until nobody listens any more
-        close(fd);
-        clock_sleep_ns(NS_PER_MS);
-    }
+    wait_until_nobody_listens(f.port);
     assert_int_equal(atomic_load(&f.seen.finished), 0);
     http_resume(atomic_load(&f.seen.waiting[0]));
     http_resume(atomic_load(&f.seen.waiting[1]));
@@ -938,6 +947,40 @@ static void test_stop_waits_for_answers_that_wait(void **state)
     assert_true(s.clean);
     assert_int_equal(atomic_load(&f.seen.finished), 2);
     close(stays);
+    stop(&f);
+}
+
+// Once the end has begun, no answer begins to wait: the library would abort when it is stopped between.
+static void test_no_answer_begins_to_wait_at_the_end(void **state)
+{
+    struct fixture f;
+    struct test_answer a;
+    pthread_t thread;
+
+    (void)state;
+    start(&f, (struct http_server_options){.threads = 1});
+    check_answer(f.port, "GET /may-wait HTTP/1.1\r\nHost: x\r\n\r\n", 200, "may wait");
+    int waits = test_connect(f.port), idle = test_connect(f.port);
+    test_send_text(idle, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+    test_read_answer(idle, &a, false);
+    test_answer_release(&a);
+    test_send_text(waits, "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na");
+    wait_until_waiting(&f, 1);
+    struct stopper s = {.f = &f, .timeout_ms = test_slow(20000)};
+    assert_int_equal(pthread_create(&thread, NULL, stop_thread, &s), 0);
+    wait_until_nobody_listens(f.port);
+    test_send_text(idle, "GET /may-wait HTTP/1.1\r\nHost: x\r\n\r\n");
+    test_read_answer(idle, &a, false);
+    assert_true(slice_eq_cstr(a.body, "may not wait"));
+    test_answer_release(&a);
+    http_resume(atomic_load(&f.seen.waiting[0]));
+    test_read_answer(waits, &a, false);
+    assert_true(slice_eq_cstr(a.body, "waited with a"));
+    test_answer_release(&a);
+    pthread_join(thread, NULL);
+    assert_true(s.clean);
+    close(idle);
+    close(waits);
     stop(&f);
 }
 
@@ -1109,6 +1152,7 @@ int main(void)
         cmocka_unit_test(test_stop_waits_for_requests),
         cmocka_unit_test(test_answers_that_wait_do_not_hold_the_thread),
         cmocka_unit_test(test_stop_waits_for_answers_that_wait),
+        cmocka_unit_test(test_no_answer_begins_to_wait_at_the_end),
         cmocka_unit_test(test_stop_cuts_after_the_limit),
         cmocka_unit_test(test_bind_errors),
         cmocka_unit_test(test_wildcard_and_localhost),
