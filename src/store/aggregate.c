@@ -146,11 +146,12 @@ static void add_codes_with_gaps(struct sums *s, size_t at, size_t count, const u
     }
 }
 
-static void add_frame(struct sums *s, size_t at, const struct series_run *run, size_t count, uint32_t unit)
+static void add_code_block(struct sums *s, size_t at, const struct series_run *run, size_t count,
+                           uint32_t unit)
 {
     const struct block *b = run->block;
     uint32_t codes[BLOCK_MAX_VALUES];
-    if (unit == 1 && b->valid == b->count && count == b->count) {
+    if (b->kind == BLOCK_FRAME && unit == 1 && b->valid == b->count && count == b->count) {
         bitpack_add(b->payload, count, b->width, s->codes + at);
         return;
     }
@@ -192,7 +193,7 @@ static void add_block(struct sums *s, size_t at, const struct series_run *run, s
     if (b->kind == BLOCK_RUNS && b->valid == b->count && count == b->count)
         add_runs(s, at, b, unit);
     else if (b->kind != BLOCK_CONST)
-        add_frame(s, at, run, count, unit);
+        add_code_block(s, at, run, count, unit);
 }
 
 // Each value is a step from the one before: nothing need be known of their range.
