@@ -189,7 +189,7 @@ static void add_block(struct sums *s, size_t at, const struct series_run *run, s
         memset(s->gaps + at, 1, count);
         return;
     }
-    add_level(s, at, count, b->base * decimals);
+    add_level(s, at, count, (int64_t)b->base * decimals);
     if (b->kind == BLOCK_RUNS && b->valid == b->count && count == b->count)
         add_runs(s, at, b, unit);
     else if (b->kind != BLOCK_CONST)

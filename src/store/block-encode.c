@@ -6,15 +6,16 @@
 #include "base/macros.h"
 #include "base/mem.h"
 #include "store/bitpack.h"
-#include "store/block.h"
+#include "store/block-private.h"
 
-#define DICT_WORTH_BYTES 96 // smaller codings are not beaten by enough
-#define DICT_MAX_ENTRIES 64
+#define DICT_WORTH_BYTES 96   // smaller codings are not beaten by enough
 #define DICT_SLOTS       256  // of the hash table, a power of two
 #define WIDE_DICT_SLOTS  1024 // twice the values of a block
+#define PATCH_MIN_VALUES 256  // fewer are coded again soon, together with more
+#define PATCH_BIN_BITS   8u
+#define PATCH_BINS       (1u << PATCH_BIN_BITS)
+#define PATCH_WORTH      32 // the part of its bytes that a simpler coding may have more
 #define MAX_INTEGER      (INT64_C(1) << 53)
-#define STATS_BYTES      (3 * sizeof(double))  // RAW32, RAW64: min, max, sum
-#define DELTA_HEAD_BYTES (3 * sizeof(int64_t)) // DELTA: first, least difference, max
 
 // What one pass over the integers tells about them.
 struct survey {
@@ -61,11 +62,6 @@ static unsigned bits_for(uint64_t range)
     return range ? 64 - (unsigned)__builtin_clzll(range) : 0;
 }
 
-static unsigned code_bytes_for(uint64_t largest)
-{
-    return largest <= UINT8_MAX ? 1 : largest <= UINT16_MAX ? 2 : 4;
-}
-
 // Distinct codes in order of appearance; 0 when there are more than DICT_MAX_ENTRIES.
 static size_t build_dictionary(const uint32_t *codes, size_t count, uint32_t *entries, uint32_t *indexes)
 {
@@ -89,17 +85,18 @@ static size_t build_dictionary(const uint32_t *codes, size_t count, uint32_t *en
 static struct block *block_new(size_t count, const struct survey *s, unsigned scale, unsigned shift,
                                const struct plan *plan)
 {
-    struct block *b = mem_alloc(sizeof(*b) + plan->size_bytes);
-    b->size_bytes = (uint16_t)plan->size_bytes;
-    b->count = (uint16_t)count;
-    b->valid = (uint16_t)s->valid;
-    b->kind = (uint8_t)plan->kind;
-    b->scale = (uint8_t)scale;
-    b->width = (uint8_t)plan->width;
-    b->shift = (uint8_t)shift;
+    struct block *b = mem_alloc(block_bytes(plan->size_bytes));
+    b->size_bytes = (uint32_t)plan->size_bytes;
+    b->count = (uint32_t)count;
+    b->valid = (uint32_t)s->valid;
+    b->kind = (uint32_t)plan->kind;
+    b->scale = (uint32_t)scale;
+    b->width = (uint32_t)plan->width;
+    b->shift = (uint32_t)shift;
     b->range = (uint32_t)((uint64_t)(s->max - s->min) >> shift);
     b->base = s->min;
-    b->sum = s->sum;
+    if (plan->kind != BLOCK_DELTA)
+        b->code_sum = (uint64_t)(s->sum - (int64_t)s->valid * s->min) >> shift;
     return b;
 }
 
@@ -108,7 +105,7 @@ static void write_runs(struct block *b, const uint32_t *codes, size_t count, siz
     uint8_t *lengths = b->payload;
     uint8_t *values = b->payload + runs * sizeof(uint16_t);
     size_t begin = 0;
-    b->items = (uint16_t)runs;
+    b->items = (uint32_t)runs;
     for (size_t r = 0; r < runs; r++) {
         size_t end = begin + 1;
         while (end < count && codes[end] == codes[begin])
@@ -123,7 +120,7 @@ static void write_runs(struct block *b, const uint32_t *codes, size_t count, siz
 static void write_deltas(struct block *b, const int64_t *m, size_t count, const struct survey *s)
 {
     uint32_t steps[BLOCK_MAX_VALUES] = {0};
-    int64_t head[] = {m[0], s->least_step, s->max};
+    int64_t head[] = {m[0], s->least_step, s->max, s->sum};
     memcpy(b->payload, head, sizeof(head));
     for (size_t i = 1; i < count; i++)
         steps[i - 1] = (uint32_t)(m[i] - m[i - 1] - s->least_step);
@@ -155,7 +152,7 @@ static struct plan plan_integers(const struct survey *s, size_t count, unsigned 
     uint64_t largest = ((uint64_t)(s->max - s->min) >> shift) + gaps;
     if (largest <= UINT32_MAX) {
         take_smaller(&best, BLOCK_FRAME, bitpack_bytes(count, bits_for(largest)), bits_for(largest));
-        unsigned code_bytes = code_bytes_for(largest);
+        unsigned code_bytes = block_code_bytes(largest);
         take_smaller(&best, BLOCK_RUNS, s->runs * (sizeof(uint16_t) + code_bytes), code_bytes);
     }
     if (!gaps && count > 1 && (uint64_t)(s->largest_step - s->least_step) <= UINT32_MAX) {
@@ -180,20 +177,120 @@ static struct block *encode_raw_decimals(const int64_t *m, size_t count, unsigne
 static struct block *encode_dictionary(struct block *b, size_t entries, const uint32_t *dictionary,
                                        const uint32_t *indexes)
 {
-    b->items = (uint16_t)entries;
+    b->items = (uint32_t)entries;
     memcpy(b->payload, dictionary, entries * sizeof(uint32_t));
     bitpack_pack(indexes, b->count, b->width, b->payload + entries * sizeof(uint32_t));
     return b;
 }
 
-// Frame, runs or dictionary, whichever is smaller: all need the codes.
+// ---- frames with values apart -----------------------------------------------------------------------------
+
+// Codes in [offset, offset + 2^width), looked at in 2^bin_bits bins.
+struct window {
+    uint32_t offset;
+    unsigned width, bin_bits;
+};
+
+static struct window window_of(uint32_t offset, unsigned width)
+{
+    return (struct window){.offset = offset, .width = width, .bin_bits = MIN(width, PATCH_BIN_BITS)};
+}
+
+// below[i]: how many codes of the window lie in bins before i.
+static void count_below(const uint32_t *codes, size_t count, const struct window *w,
+                        int16_t below[PATCH_BINS + 1])
+{
+    int16_t bins[PATCH_BINS + 1] = {0}; // the last: codes outside
+    unsigned bin_width = w->width - w->bin_bits;
+    for (size_t i = 0; i < count; i++)
+        bins[MIN((codes[i] - w->offset) >> bin_width, PATCH_BINS)]++;
+    below[0] = 0;
+    for (size_t i = 0; i < (size_t)1 << w->bin_bits; i++)
+        below[i + 1] = (int16_t)(below[i] + bins[i]);
+}
+
+// The narrower window of w, so many bins wide, that has the most codes.
+static size_t most_within(const int16_t *below, const struct window *w, size_t bins, uint32_t *ret_offset)
+{
+    int16_t most = 0;
+    size_t first = 0, last = ((size_t)1 << w->bin_bits) - bins;
+    for (size_t i = 0; i <= last; i++)
+        most = MAX(most, (int16_t)(below[i + bins] - below[i]));
+    while (below[first + bins] - below[first] < most)
+        first++;
+    *ret_offset = w->offset + ((uint32_t)first << (w->width - w->bin_bits));
+    return (size_t)most;
+}
+
+// Tries the narrower windows within w. True: even one bin of it might do, w is the best one now.
+static bool plan_within(const uint32_t *codes, size_t count, size_t item_bytes, struct window *w,
+                        struct plan *best, uint32_t *ret_offset)
+{
+    int16_t below[PATCH_BINS + 1];
+    uint32_t offset = 0;
+    count_below(codes, count, w, below);
+    for (unsigned halvings = 1; halvings <= w->bin_bits; halvings++) {
+        unsigned width = w->width - halvings;
+        size_t apart = count - most_within(below, w, (size_t)1 << (w->bin_bits - halvings), &offset);
+        if (apart > PATCH_MAX_ITEMS)
+            return false;
+        size_t size_bytes = PATCH_HEAD_BYTES + apart * item_bytes + bitpack_bytes(count, width);
+        if (size_bytes + size_bytes / PATCH_WORTH >= best->size_bytes)
+            continue;
+        *best = (struct plan){.kind = BLOCK_PATCHED, .size_bytes = size_bytes, .width = width};
+        *ret_offset = offset;
+    }
+    *w = window_of(offset, w->width - w->bin_bits);
+    return w->width > 0;
+}
+
+// A few values far away make all codes of a frame wide.
+static void plan_patches(const uint32_t *codes, size_t count, uint64_t largest, struct plan *best,
+                         uint32_t *ret_offset)
+{
+    struct window w = window_of(0, bits_for(largest));
+    size_t item_bytes = PATCH_PLACE_BYTES + block_code_bytes(largest);
+    if (count < PATCH_MIN_VALUES || w.width == 0)
+        return;
+    while (plan_within(codes, count, item_bytes, &w, best, ret_offset))
+        ;
+}
+
+static void write_patches(struct block *b, const uint32_t *codes, uint32_t offset)
+{
+    uint32_t near[BLOCK_MAX_VALUES] = {0};
+    unsigned code_bytes = block_patch_code_bytes(b);
+    size_t packed_bytes = bitpack_bytes(b->count, b->width);
+    b->items =
+        (uint32_t)((b->size_bytes - PATCH_HEAD_BYTES - packed_bytes) / (PATCH_PLACE_BYTES + code_bytes));
+    uint8_t *place = b->payload + PATCH_HEAD_BYTES;
+    uint8_t *apart = place + b->items * PATCH_PLACE_BYTES;
+    memcpy(b->payload, &offset, PATCH_HEAD_BYTES);
+    for (uint16_t i = 0; i < b->count; i++) {
+        near[i] = codes[i] - offset;
+        if ((uint64_t)near[i] >> b->width == 0)
+            continue;
+        near[i] = 0;
+        memcpy(place, &i, PATCH_PLACE_BYTES);
+        memcpy(apart, &codes[i], code_bytes);
+        place += PATCH_PLACE_BYTES;
+        apart += code_bytes;
+    }
+    bitpack_pack(near, b->count, b->width, apart);
+}
+
+// ---- choice -----------------------------------------------------------------------------------------------
+
+// Frame with or without values apart, runs or dictionary, whichever is smaller: all need the codes.
 static struct block *encode_codes(const int64_t *m, size_t count, unsigned scale, unsigned shift,
                                   const struct survey *s, struct plan best)
 {
     uint32_t codes[BLOCK_MAX_VALUES];
     uint32_t dictionary[DICT_MAX_ENTRIES];
     uint32_t indexes[BLOCK_MAX_VALUES];
+    uint32_t offset = 0; // of the codes that PATCHED packs
     make_codes(m, count, s, shift, codes);
+    plan_patches(codes, count, ((uint64_t)(s->max - s->min) >> shift) + (s->valid < count), &best, &offset);
     if (best.size_bytes > DICT_WORTH_BYTES && s->valid == count) {
         size_t entries = build_dictionary(codes, count, dictionary, indexes);
         unsigned width = bits_for(entries ? entries - 1 : 0);
@@ -211,6 +308,8 @@ static struct block *encode_codes(const int64_t *m, size_t count, unsigned scale
         write_runs(b, codes, count, s->runs);
     else if (best.kind == BLOCK_FRAME)
         bitpack_pack(codes, count, best.width, b->payload);
+    else if (best.kind == BLOCK_PATCHED)
+        write_patches(b, codes, offset);
     return b;
 }
 
@@ -286,11 +385,11 @@ static struct block *raw_block_new(enum block_kind kind, const double *values, s
                                    size_t value_bytes)
 {
     struct block_stats s = raw_stats(values, count);
-    struct block *b = mem_alloc(sizeof(*b) + STATS_BYTES + value_bytes);
-    b->size_bytes = (uint16_t)(STATS_BYTES + value_bytes);
-    b->count = (uint16_t)count;
-    b->valid = (uint16_t)s.valid;
-    b->kind = (uint8_t)kind;
+    struct block *b = mem_alloc(block_bytes(STATS_BYTES + value_bytes));
+    b->size_bytes = (uint32_t)(STATS_BYTES + value_bytes);
+    b->count = (uint32_t)count;
+    b->valid = (uint32_t)s.valid;
+    b->kind = (uint32_t)kind;
     memcpy(b->payload, &s, STATS_BYTES); // min, max, sum
     return b;
 }
@@ -327,8 +426,8 @@ static struct block *encode_wide_dictionary(const double *values, size_t count, 
     if (size_bytes >= plain_bytes)
         return NULL;
     struct block *b = raw_block_new(BLOCK_DICT64, values, count, size_bytes);
-    b->items = (uint16_t)used;
-    b->width = (uint8_t)width;
+    b->items = (uint32_t)used;
+    b->width = (uint32_t)width;
     memcpy(b->payload + STATS_BYTES, entries, used * sizeof(uint64_t));
     bitpack_pack(indexes, count, width, b->payload + STATS_BYTES + used * sizeof(uint64_t));
     return b;

@@ -7,9 +7,7 @@
 #include "base/macros.h"
 #include "base/mem.h"
 #include "store/bitpack.h"
-
-#define STATS_BYTES      (3 * sizeof(double))  // RAW32, RAW64: min, max, sum
-#define DELTA_HEAD_BYTES (3 * sizeof(int64_t)) // DELTA: first, least difference, max
+#include "store/block-private.h"
 
 double block_power_of_ten(unsigned scale)
 {
@@ -25,7 +23,7 @@ bool block_is_decimal(const struct block *block)
 
 size_t block_memory_bytes(const struct block *block)
 {
-    return (sizeof(*block) + block->size_bytes + sizeof(size_t) + 15) & ~(size_t)15;
+    return (block_bytes(block->size_bytes) + sizeof(size_t) + 15) & ~(size_t)15;
 }
 
 void block_stats(const struct block *block, struct block_stats *ret)
@@ -36,13 +34,15 @@ void block_stats(const struct block *block, struct block_stats *ret)
         return;
     }
     double p = block_power_of_ten(block->scale);
-    int64_t max = block->base + (int64_t)((uint64_t)block->range << block->shift);
-    if (block->kind == BLOCK_DELTA)
+    int64_t min = block->base;
+    int64_t max = min + (int64_t)((uint64_t)block->range << block->shift);
+    int64_t sum = min * block->valid + (int64_t)((uint64_t)block->code_sum << block->shift);
+    if (block->kind == BLOCK_DELTA) {
         memcpy(&max, block->payload + 2 * sizeof(max), sizeof(max));
-    *ret = (struct block_stats){.min = (double)block->base / p,
-                                .max = (double)max / p,
-                                .sum = (double)block->sum / p,
-                                .valid = block->valid};
+        memcpy(&sum, block->payload + 3 * sizeof(sum), sizeof(sum));
+    }
+    *ret = (struct block_stats){
+        .min = (double)min / p, .max = (double)max / p, .sum = (double)sum / p, .valid = block->valid};
 }
 
 void block_stats_add(struct block_stats *total, const struct block_stats *more)
@@ -106,6 +106,22 @@ static void expand_dictionary(const struct block *b, uint32_t *codes)
         codes[i] = load_code(b->payload + codes[i] * sizeof(uint32_t), sizeof(uint32_t));
 }
 
+static void expand_patched(const struct block *b, uint32_t *codes)
+{
+    uint32_t offset = load_code(b->payload, PATCH_HEAD_BYTES);
+    const uint8_t *places = b->payload + PATCH_HEAD_BYTES;
+    const uint8_t *apart = places + b->items * PATCH_PLACE_BYTES;
+    unsigned code_bytes = block_patch_code_bytes(b);
+    bitpack_unpack(apart + (size_t)b->items * code_bytes, b->count, b->width, codes);
+    for (size_t i = 0; i < b->count; i++)
+        codes[i] += offset;
+    for (size_t i = 0; i < b->items; i++) {
+        uint16_t place;
+        memcpy(&place, places + i * sizeof(place), sizeof(place));
+        codes[place] = load_code(apart + i * code_bytes, code_bytes);
+    }
+}
+
 void block_codes(const struct block *b, uint32_t *codes)
 {
     if (b->kind == BLOCK_FRAME)
@@ -114,6 +130,8 @@ void block_codes(const struct block *b, uint32_t *codes)
         expand_runs(b, codes);
     else if (b->kind == BLOCK_DICT)
         expand_dictionary(b, codes);
+    else if (b->kind == BLOCK_PATCHED)
+        expand_patched(b, codes);
     else
         memset(codes, 0, b->count * sizeof(*codes));
 }
@@ -140,9 +158,10 @@ void block_decode_decimals(const struct block *block, int64_t *out)
         return;
     }
     uint32_t offset = block->valid < block->count;
+    uint64_t base = (uint64_t)(int64_t)block->base;
     block_codes(block, codes);
     for (size_t i = 0; i < block->count; i++) {
-        int64_t m = (int64_t)((uint64_t)block->base + ((uint64_t)(codes[i] - offset) << block->shift));
+        int64_t m = (int64_t)(base + ((uint64_t)(codes[i] - offset) << block->shift));
         out[i] = offset && codes[i] == 0 ? BLOCK_GAP : m;
     }
 }

@@ -10,13 +10,16 @@
 //   CONST   all values equal                      no payload
 //   FRAME   frame of reference, bit packed        code = (m - base) >> shift, 'width' bits each, see
 //   bitpack.h RUNS    run lengths (steps)                   u16 lengths[runs], then codes of 1, 2 or 4 bytes
-//   DELTA   differences, bit packed (counters)    i64 first, least difference, max, then packed differences
+//   DELTA   differences, bit packed (counters)    i64 first, least difference, max, sum, then packed
+//                                                 differences
 //   DICT    few distinct values                   u32 codes[entries], then packed indexes
 //   RAW32   float32, RAW64 float64                f64 min, max, sum, then the values
+//   PATCHED a frame for most values, some stand     u32 offset, u16 places[items], codes of 1, 2 or 4 bytes
+//           far away                                [items], then packed codes - offset
 //   DICT64  few distinct values, no short decimals (quotients of small integers)
 //                                                 f64 min, max, sum, f64 entries, then packed indexes
 //
-// With gaps, code 0 of FRAME and RUNS means NaN and the others count from 1; DELTA and DICT need a full
+// With gaps, code 0 of FRAME, RUNS and PATCHED means NaN and the others count from 1; DELTA and DICT need a full
 // block. All numbers are little-endian. Statistics come from the header without decoding.
 //
 // A block is one heap allocation, released with mem_free. Any thread may read it; nobody may change it.
@@ -27,9 +30,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
-#include "base/slice.h"
-
 #define BLOCK_MAX_VALUES 512
 #define BLOCK_MAX_SCALE  9 // decimals
 
@@ -39,23 +39,25 @@ enum block_kind {
     BLOCK_RUNS,
     BLOCK_DELTA,
     BLOCK_DICT,
+    BLOCK_PATCHED,
     BLOCK_RAW32, // this and the following hold no integers
     BLOCK_RAW64,
     BLOCK_DICT64,
 };
 
+// There are very many, so the header has 24 bytes: with that of the allocator and a whole number of packed rows no byte is left over.
 struct block {
-    uint16_t size_bytes; // of the payload
-    uint16_t count;      // values, gaps included
-    uint16_t valid;      // values that are not NaN
-    uint8_t kind;        // enum block_kind
-    uint8_t scale;       // decimals of m
-    uint8_t width;       // bits of a packed code (FRAME, DELTA, DICT, DICT64), bytes of a code (RUNS)
-    uint8_t shift;       // low bits that are zero in all m - base
-    uint16_t items;      // RUNS: runs, DICT, DICT64: entries
-    uint32_t range;      // largest code without the gap offset; max m = base + (range << shift)
-    int64_t base;        // least m
-    int64_t sum;         // of all m
+    int64_t base : 54;        // least m
+    uint64_t count : 10;      // values, gaps included
+    uint64_t code_sum : 41;   // of all (m - base) >> shift; not of DELTA
+    uint64_t valid : 10;      // values that are not NaN
+    uint64_t size_bytes : 13; // of the payload
+    uint32_t range;           // largest code without the gap offset; max m = base + (range << shift)
+    uint32_t items : 10;      // RUNS: runs, DICT, DICT64: entries, PATCHED: values apart
+    uint32_t kind : 4;        // enum block_kind
+    uint32_t scale : 4;       // decimals of m
+    uint32_t width : 6;       // bits of a packed code, RUNS: bytes of a code
+    uint32_t shift : 5;       // low bits that are zero in all m - base
     uint8_t payload[];
 };
 
@@ -75,26 +77,18 @@ struct block *block_encode_decimals(const int64_t *m, size_t count, unsigned sca
 struct block *block_encode_float32(const double *values, size_t count);
 bool block_find_decimal_float32(float v, unsigned *ret_scale, int64_t *ret_m); // of one value
 
-// Values [first, first + count) into out. The block is sound: made here, or checked by block_parse.
+// Values [first, first + count) into out.
 void block_decode(const struct block *block, size_t first, size_t count, double *out);
 // As integers, when the block holds decimals (all kinds before RAW32).
 bool block_is_decimal(const struct block *block);
 void block_decode_decimals(const struct block *block, int64_t *out); // all values
-// Codes of all values of a block that is FRAME, RUNS, DICT or CONST; room for BLOCK_MAX_VALUES.
+// Codes of all values of a block that is FRAME, RUNS, DICT, PATCHED or CONST; room for BLOCK_MAX_VALUES.
 void block_codes(const struct block *block, uint32_t *codes);
 void block_stats(const struct block *block, struct block_stats *ret);
 // Adds to *total: what another block has, or what 'count' values give, in their order.
 void block_stats_add(struct block_stats *total, const struct block_stats *more);
 void block_stats_add_values(struct block_stats *total, const double *values, size_t count);
 size_t block_memory_bytes(const struct block *block); // with the allocator's overhead
-
-// For snapshots to come: the block as bytes, and back. Layout, little-endian: u16 payload size, count, valid; u8 kind, scale,
-// width, shift; u16 items; u32 range; i64 base, sum; payload. Foreign bytes are checked field by field, never read out of
-// bounds, and coded anew, so that statistics are right whatever the header says. ERR_CORRUPT names the field.
-#define BLOCK_HEADER_BYTES 32
-size_t block_serialized_bytes(const struct block *block);
-void block_serialize(const struct block *block, uint8_t *out);
-int block_parse(struct slice bytes, struct block **ret_block, struct error *err) MUST_CHECK;
 
 // The least scale (at most BLOCK_MAX_SCALE) with v == m / 10^scale and |m| < 2^53; false when there is none.
 bool block_find_decimal(double v, unsigned *ret_scale, int64_t *ret_m);

@@ -49,6 +49,10 @@ static double few(size_t i, uint64_t *random) // distinct values, in no order
     (void)i;
     return values[next_random(random) % ARRAY_LEN(values)];
 }
+static double outliers(size_t i, uint64_t *random)
+{
+    return i % 100 == 42 ? 90000.125 : 500 + (double)(next_random(random) % 4000) / 1000;
+}
 static double fractions(size_t i, uint64_t *random)
 {
     (void)i;
@@ -57,6 +61,10 @@ static double fractions(size_t i, uint64_t *random)
 static double noise_with_gaps(size_t i, uint64_t *random)
 {
     return i % 50 == 7 ? NAN : noise(i, random);
+}
+static double outliers_with_gaps(size_t i, uint64_t *random)
+{
+    return i % 50 == 7 ? NAN : outliers(i, random);
 }
 static double nothing(size_t i, uint64_t *random)
 {
@@ -74,8 +82,10 @@ static const struct {
     {"steps", steps, BLOCK_RUNS},
     {"counter", counter, BLOCK_DELTA},
     {"few", few, BLOCK_DICT},
+    {"outliers", outliers, BLOCK_PATCHED},
     {"fractions", fractions, BLOCK_RAW64},
     {"noise with gaps", noise_with_gaps, BLOCK_FRAME},
+    {"outliers with gaps", outliers_with_gaps, BLOCK_PATCHED},
     {"nothing", nothing, BLOCK_CONST},
 };
 
