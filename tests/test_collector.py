@@ -292,7 +292,7 @@ def test_max_retries_is_said_to_have_no_effect(tmp_path):
 
 
 def test_the_program_does_not_carry_libcurl(tmp_path):
-    """Its thirty libraries are more memory than the agent may use (curl-on-demand.h)."""
+    """Its thirty libraries are more memory than the agent may use (net/curl-on-demand.h)."""
     r = Receiver()
     write_config(tmp_path, http_sink(r))
     with start(tmp_path) as p:

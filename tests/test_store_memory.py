@@ -163,3 +163,11 @@ def test_kept_data_survives_a_crash(tmp_path):
         with running(tmp_path, backend) as store:
             wait_until(lambda: has_data(store, "busy", at), 30, "the data of the busy host to be loaded")
             assert backend.asked
+
+
+def test_libcurl_is_loaded_for_the_backend_only(tmp_path):
+    """It and the libraries that it brings take 4 MB (net/curl-on-demand.h)."""
+    with running(tmp_path) as store:
+        assert "libcurl" not in open(f"/proc/{store.proc.pid}/maps").read()
+    with Backend("n1") as backend, running(tmp_path, backend) as store:
+        assert "libcurl" in open(f"/proc/{store.proc.pid}/maps").read()

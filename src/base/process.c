@@ -26,6 +26,7 @@
 #define STATM_MAX_BYTES   4096
 #define SERVER_MMAP_BYTES (1 << 20)
 #define SERVER_TRIM_BYTES (4 << 20) // for each of malloc's arenas
+#define SERVER_ARENAS_MIN 2
 
 // ---- signals ----------------------------------------------------------------------------------------------
 
@@ -64,6 +65,8 @@ void process_prepare_server(void)
     mallopt(M_MMAP_THRESHOLD, SERVER_MMAP_BYTES);
     // The memory of one answer stays for the next: giving it back and taking it again costs a fifth of a job page.
     mallopt(M_TRIM_THRESHOLD, SERVER_TRIM_BYTES);
+    // By default eight for each processor, and each keeps what it has for its own threads.
+    mallopt(M_ARENA_MAX, (int)MAX(sysconf(_SC_NPROCESSORS_ONLN), SERVER_ARENAS_MIN));
 }
 
 static int remaining_ms(struct mono_time deadline)

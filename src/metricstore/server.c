@@ -216,6 +216,8 @@ static int server_start(struct server *server, struct error *err)
 {
     int rc = block_signals(server, err); // before any thread starts: they inherit the mask
 
+    if (rc == 0 && *server->config->main.backend_url) // only then: libcurl takes 4 MB
+        rc = http_client_global_init(err);
     if (rc == 0)
         rc = make_store(server, err);
     if (rc == 0)
@@ -350,7 +352,6 @@ static int run(struct config *config, bool dev)
     log_info("starting: version=%s metrics=%zu memory_cap_gb=%lld", CC_VERSION, config->metric_count,
              (long long)config->store.memory_cap_gb);
     process_prepare_server();
-    http_client_global_init();
     if (config->main.authentication_off)
         log_warn("authentication is OFF: everyone who reaches %s may read, write and free all data; set "
                  "main.jwt-public-key and remove main.authentication",

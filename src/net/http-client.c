@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include "base/mem.h"
+#include "net/curl-on-demand.h"
 
 #define DEFAULT_CONNECT_MS INT64_C(10000)
 #define DEFAULT_TIMEOUT_MS INT64_C(30000)
@@ -22,9 +23,12 @@ struct receiver {
     bool too_large;
 };
 
-void http_client_global_init(void)
+int http_client_global_init(struct error *err)
 {
-    ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK); // fails without memory or entropy only
+    int rc = curl_on_demand_load(err);
+    if (rc == 0)
+        ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK); // fails without memory or entropy only
+    return rc;
 }
 
 struct http_client *http_client_new(const struct http_client_options *options)

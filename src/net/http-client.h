@@ -34,7 +34,8 @@ struct http_client_reply {
     struct buf body; // limited to max_body_bytes of the call
 };
 
-void http_client_global_init(void);
+// Loads libcurl; any number of times, but not from several threads at once. ERR_UNSUPPORTED: it cannot be loaded.
+int http_client_global_init(struct error *err) MUST_CHECK;
 struct http_client *http_client_new(const struct http_client_options *options);
 void http_client_free(struct http_client **client);
 // 0: an answer of any status came; ERR_TIMEOUT, ERR_IO (no connection, TLS), ERR_LIMIT (body too large),

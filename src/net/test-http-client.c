@@ -367,6 +367,10 @@ int main(void)
         fprintf(stderr, "the program openssl is missing\n");
         return 1;
     }
-    http_client_global_init();
+    struct error err = ERROR_INIT;
+    if (http_client_global_init(&err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,6 @@ struct run_report *run_report_new(const char *url, const char *token, bool quiet
     struct http_client_options options = {
         .connect_timeout_ms = 3000, .timeout_ms = 10000, .user_agent = "cc-run/" CC_VERSION};
 
-    http_client_global_init();
     report->client = http_client_new(&options);
     report->url = url;
     report->token = token;

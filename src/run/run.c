@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/process.h"
+#include "net/http-client.h"
 #include "run/child.h"
 #include "run/machine.h"
 #include "run/options.h"
@@ -124,11 +125,14 @@ static int start_and_follow(struct run *run, char **argv)
 int run_main(int argc, char **argv)
 {
     struct run run = {.child.signal_fd = -1};
+    struct error err = ERROR_INIT;
     int rest = 0;
     int status = run_options_parse(argc, argv, &run.options, &rest);
 
     if (status >= 0)
         return status;
+    if (http_client_global_init(&err) < 0)
+        return complain(1, &err);
     run.arena = arena_new(SIZE_MAX);
     run.report = run_report_new(run.options.url, run.options.token, run.options.quiet);
     status = start_and_follow(&run, argv + rest);

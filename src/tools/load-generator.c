@@ -269,7 +269,11 @@ static int run_sender(struct run *run, struct error *err)
     int rc = process_signal_fd(signals, ARRAY_LEN(signals), &run->signal_fd, err);
     if (rc < 0)
         return rc;
-    http_client_global_init();
+    rc = http_client_global_init(err);
+    if (rc < 0) {
+        close(run->signal_fd);
+        return rc;
+    }
     run->sender = load_sender_new(run->plan, &send_options);
     if (options->jobs)
         run->reporter = load_reporter_new(run->plan, options->url, options->token);

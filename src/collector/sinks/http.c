@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/base64.h"
-#include "collector/curl-on-demand.h"
 #include "collector/http-post.h"
 #include "collector/sinks/sinks.h"
 #include "net/http-client.h"
@@ -122,7 +121,7 @@ static int set_up(const struct http_options *o, const char *name, struct http_si
                                          .idle_timeout_ms = idle_ms};
         return http_post_new(&post, &s->plain, err);
     }
-    rc = curl_on_demand_load(err);
+    rc = http_client_global_init(err);
     if (rc < 0)
         return rc;
     const char *ca_file = getenv("SSL_CERT_FILE");
@@ -189,10 +188,8 @@ static int http_open(const void *options, const char *name, struct sink_traits *
 
 static int send_tls(struct http_sink *s, struct slice chunk, struct http_reply_head *ret, struct error *err)
 {
-    if (!s->client) {
-        http_client_global_init();
+    if (!s->client)
         s->client = http_client_new(&s->client_options);
-    }
     const char *headers[] = {"Content-Type:", s->authorization_header, NULL};
     struct http_client_request request = {.method = "POST", .url = s->url, .body = chunk, .headers = headers};
     struct http_client_reply reply;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "collector/curl-on-demand.h"
+#include "net/curl-on-demand.h"
 
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@ int curl_on_demand_load(struct error *err)
     // The handle is never closed: libcurl stays for the life of the process.
     if (dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL))
         return 0;
-    return error_set(err, ERR_UNSUPPORTED, "https:// needs libcurl: %s", dlerror());
+    return error_set(err, ERR_UNSUPPORTED, "cannot load libcurl: %s", dlerror());
 }
 
 static void *find(const char *name)
