@@ -22,6 +22,7 @@
 #define ALIGNMENT           16
 #define FIRST_BLOCK_BYTES   ((size_t)4096)
 #define LARGEST_BLOCK_BYTES ((size_t)1 << 20)
+#define LARGEST_KEPT_BYTES  ((size_t)1 << 18)
 
 // Blocks form a list, the one being filled in front. Fresh blocks come zeroed from calloc and the kept one is
 // zeroed by arena_clear, so giving out memory never has to.
@@ -64,6 +65,21 @@ void arena_free(struct arena **arena)
     *arena = NULL;
 }
 
+// What took several blocks this time takes one the next time.
+static size_t one_block_bytes(const struct arena *arena)
+{
+    size_t total = 0;
+
+    for (const struct block *block = arena->blocks; block; block = block->next)
+        total += block->used;
+    if (total > LARGEST_KEPT_BYTES)
+        return FIRST_BLOCK_BYTES;
+    size_t size = FIRST_BLOCK_BYTES;
+    while (size < total)
+        size *= 2;
+    return size;
+}
+
 void arena_clear(struct arena *arena)
 {
     struct block *kept = arena->blocks;
@@ -71,14 +87,12 @@ void arena_clear(struct arena *arena)
     arena->used_bytes = 0;
     if (!kept)
         return;
-    if (ARENA_EACH_ALONE || kept->size > LARGEST_BLOCK_BYTES) {
+    if (ARENA_EACH_ALONE || kept->next || kept->size > LARGEST_KEPT_BYTES) {
+        arena->next_block_bytes = one_block_bytes(arena);
         free_blocks(kept);
         arena->blocks = NULL;
-        arena->next_block_bytes = FIRST_BLOCK_BYTES;
         return;
     }
-    free_blocks(kept->next);
-    kept->next = NULL;
     memset(kept->bytes, 0, kept->used);
     kept->used = 0;
 }
@@ -106,11 +120,22 @@ static void *alloc_alone(struct arena *arena, size_t size)
     return block->bytes;
 }
 
+static bool has_room(const struct arena *arena, size_t size)
+{
+    return arena->blocks && arena->blocks->size - arena->blocks->used >= size;
+}
+
+// What would leave much of a new block unused, or does not fit into one.
+static bool goes_alone(const struct arena *arena, size_t size)
+{
+    return !has_room(arena, size) && size > arena->next_block_bytes / (arena->blocks ? 4 : 1);
+}
+
 static void *alloc_from_block(struct arena *arena, size_t size)
 {
     struct block *block = arena->blocks;
 
-    if (!block || block->size - block->used < size) {
+    if (!has_room(arena, size)) {
         block = block_new(arena->next_block_bytes);
         if (!block)
             return NULL;
@@ -132,7 +157,7 @@ void *arena_try_alloc(struct arena *arena, size_t size_bytes)
 
     if (ARENA_EACH_ALONE)
         ptr = alloc_alone(arena, size_bytes);
-    else if (rounded > arena->next_block_bytes / 4)
+    else if (goes_alone(arena, rounded))
         ptr = alloc_alone(arena, rounded);
     else
         ptr = alloc_from_block(arena, rounded);

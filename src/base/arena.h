@@ -13,7 +13,7 @@ struct arena;
 
 struct arena *arena_new(size_t max_bytes); // max_bytes: abort beyond is a bug; use try_ for outside sizes
 void arena_free(struct arena **arena);
-void arena_clear(struct arena *arena); // everything given out becomes invalid; the first block is kept
+void arena_clear(struct arena *arena); // everything given out becomes invalid; up to 256 KiB are kept
 void *arena_alloc(struct arena *arena, size_t size_bytes); // zeroed, aligned for any type
 void *arena_alloc_array(struct arena *arena, size_t count, size_t item_size_bytes);
 void *arena_try_alloc(struct arena *arena, size_t size_bytes) MUST_CHECK; // NULL beyond max_bytes

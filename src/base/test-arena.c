@@ -41,6 +41,26 @@ static void test_memory_is_zeroed_aligned_and_apart(void **state)
     arena_free(&arena);
 }
 
+#ifndef __SANITIZE_ADDRESS__ // each allocation is one of malloc with it
+// Used for the same again and again, an arena has all of it in one block from the second time on.
+static void test_same_use_takes_the_same_memory(void **state)
+{
+    struct arena *arena = arena_new(SIZE_MAX);
+    char *first = NULL;
+    (void)state;
+
+    for (int round = 0; round < 5; round++) {
+        char *small = arena_alloc(arena, 100), *large = arena_alloc(arena, 50000);
+
+        EXPECT(round < 1 || large - small == 112, "round %d: two blocks", round);
+        EXPECT(round < 2 || small == first, "round %d: other memory", round);
+        first = small;
+        arena_clear(arena);
+    }
+    arena_free(&arena);
+}
+#endif
+
 static void test_maximum(void **state)
 {
     struct arena *arena = arena_new(100);
@@ -87,6 +107,9 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_zeroed_aligned_and_apart),
+#ifndef __SANITIZE_ADDRESS__
+        cmocka_unit_test(test_same_use_takes_the_same_memory),
+#endif
         cmocka_unit_test(test_maximum),
         cmocka_unit_test(test_unlimited_arena_refuses_the_absurd),
         cmocka_unit_test(test_text),

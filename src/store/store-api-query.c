@@ -16,7 +16,8 @@
 #define QUERIES_MAX    ((size_t)1 << 20) // in one request, for-all-nodes included
 #define FIRST_PIECE    ((size_t)1 << 20)
 #define NEXT_PIECE     ((size_t)512 << 10)
-#define BATCH_MAX      2048              // queries that are shared out at a time
+#define BATCH_MAX      2048 // queries that are shared out at a time
+#define SHARE          8    // neighbours, which often ask for one host: threads would wait for its lock
 #define BATCH_WORTH    ((size_t)4 << 20) // scratch memory of the queries left, from which on helpers pay
 #define ALONE_MIN      4                 // queries that are answered alone first
 #define ARENA_MAX      ((size_t)1 << 40) // sizes are bounded by the limits above and by query_max_points
@@ -40,7 +41,7 @@ struct part {
     size_t failed;
 };
 
-// Queries [first, first + count) of an answer, shared out one by one in their order. So those taken are the first ones, and
+// Queries [first, first + count) of an answer, shared out in their order, some at a time. So those taken are the first ones, and
 // all of them are done in the end; what is left when 'limit' bytes are there is for the next batch.
 struct batch {
     struct query_answer *answer;
@@ -460,6 +461,20 @@ static bool is_worth_helpers(const struct query_answer *answer)
            answer->alone_bytes / answer->alone >= BATCH_WORTH / left;
 }
 
+static int add_result(struct batch *batch, size_t i, struct part *part, size_t worker)
+{
+    size_t at = part->out.len;
+    struct store_query query = query_at(batch->answer, batch->first + i);
+
+    int rc = append_result(batch->answer, part->scratch, &query, &part->out,
+                           batch->stop_on_error ? &part->err : NULL);
+    batch->made[i].part = (uint32_t)worker;
+    batch->made[i].offset = at;
+    batch->made[i].len = part->out.len - at;
+    atomic_fetch_add_explicit(&batch->bytes, part->out.len - at, memory_order_relaxed);
+    return rc;
+}
+
 static void work_on_batch(void *ctx, size_t worker)
 {
     struct batch *batch = ctx;
@@ -468,20 +483,16 @@ static void work_on_batch(void *ctx, size_t worker)
         batch->parts[worker] = part_new();
     struct part *part = batch->parts[worker];
     while (atomic_load_explicit(&batch->bytes, memory_order_relaxed) < batch->limit) {
-        size_t i = atomic_fetch_add_explicit(&batch->taken, 1, memory_order_relaxed), at = part->out.len;
-        if (i >= batch->count)
-            return;
-        struct store_query query = query_at(batch->answer, batch->first + i);
-        if (append_result(batch->answer, part->scratch, &query, &part->out,
-                          batch->stop_on_error ? &part->err : NULL) < 0) {
+        size_t first = atomic_fetch_add_explicit(&batch->taken, SHARE, memory_order_relaxed);
+        for (size_t i = first; i < MIN(first + SHARE, batch->count); i++) {
+            if (add_result(batch, i, part, worker) == 0)
+                continue;
             part->failed = i;
             atomic_store_explicit(&batch->bytes, batch->limit, memory_order_relaxed);
             return;
         }
-        batch->made[i].part = (uint32_t)worker;
-        batch->made[i].offset = at;
-        batch->made[i].len = part->out.len - at;
-        atomic_fetch_add_explicit(&batch->bytes, part->out.len - at, memory_order_relaxed);
+        if (first + SHARE >= batch->count)
+            return;
     }
 }
 
