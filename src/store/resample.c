@@ -34,8 +34,8 @@ struct bucket {
 };
 
 // NaN when a value is, or when there is none: with three points the next bucket is empty, and the pick depends on it.
-// The sum of the indexes is an exact integer however it is formed; that of the values is taken in their order.
-static void set_average(const double *data, struct bucket *b)
+// The mean of indexes in a row is exact however it is formed; the sum of the values is taken in their order.
+static ALWAYS_INLINE void set_average(const double *data, struct bucket *b)
 {
     double count = (double)b->high - (double)b->middle + 1, y = 0;
     b->x = b->y = NAN;
@@ -43,7 +43,7 @@ static void set_average(const double *data, struct bucket *b)
         return;
     for (size_t i = b->middle; i <= b->high; i++)
         y += data[i];
-    b->x = (double)((b->middle + b->high) * (b->high - b->middle + 1) / 2) / count;
+    b->x = (double)(b->middle + b->high) * 0.5;
     b->y = y / count;
 }
 
@@ -57,8 +57,8 @@ static size_t bucket_border(size_t count, double width, size_t i)
 }
 
 // Buckets [first, first + n): all but the pick itself, so that the sums of several buckets overlap in the processor.
-static void set_buckets(const double *data, size_t count, double width, size_t first, size_t n,
-                        struct bucket *buckets)
+static ALWAYS_INLINE void set_buckets(const double *data, size_t count, double width, size_t first, size_t n,
+                                      struct bucket *buckets)
 {
     size_t low = first == 0 ? 1 : bucket_border(count, width, first - 1);
     size_t middle = bucket_border(count, width, first);
@@ -124,7 +124,7 @@ static ALWAYS_INLINE bool pick_fast(const double *data, const struct bucket *b, 
 }
 
 // The definition, for gaps (a NaN area replaces anything) and at the end of the values.
-static size_t pick_plainly(const double *data, const struct bucket *b, size_t previous)
+static ALWAYS_INLINE size_t pick_plainly(const double *data, const struct bucket *b, size_t previous)
 {
     double best = -1;
     size_t found = 0;
@@ -153,8 +153,8 @@ static ALWAYS_INLINE size_t pick(const double *data, size_t count, const struct 
 // nothing else. That is soon so, as a rule; where it never is, the work is done twice.
 #define STRANDS 4
 
-static void follow_strands(const double *data, size_t count, const struct bucket *buckets, size_t length,
-                           size_t previous, size_t *picks)
+static ALWAYS_INLINE void follow_strands(const double *data, size_t count, const struct bucket *buckets,
+                                         size_t length, size_t previous, size_t *picks)
 {
     size_t at[STRANDS] = {previous};
     for (size_t k = 1; k < STRANDS; k++)
@@ -165,8 +165,8 @@ static void follow_strands(const double *data, size_t count, const struct bucket
     }
 }
 
-static void mend_strand(const double *data, size_t count, const struct bucket *buckets, size_t length,
-                        size_t previous, size_t *picks)
+static ALWAYS_INLINE void mend_strand(const double *data, size_t count, const struct bucket *buckets,
+                                      size_t length, size_t previous, size_t *picks)
 {
     for (size_t i = 0; i < length; i++) {
         size_t found = pick(data, count, &buckets[i], previous);
@@ -177,8 +177,8 @@ static void mend_strand(const double *data, size_t count, const struct bucket *b
 }
 
 // The picks of n buckets; 'previous' is the pick before the first of them.
-static void pick_window(const double *data, size_t count, const struct bucket *buckets, size_t n,
-                        size_t previous, size_t *picks)
+static ALWAYS_INLINE void pick_window(const double *data, size_t count, const struct bucket *buckets,
+                                      size_t n, size_t previous, size_t *picks)
 {
     size_t length = n / STRANDS;
     if (length > 0)
@@ -189,7 +189,7 @@ static void pick_window(const double *data, size_t count, const struct bucket *b
         picks[i] = pick(data, count, &buckets[i], i > 0 ? picks[i - 1] : previous);
 }
 
-void resample_pick(const double *data, size_t count, size_t out_count, double *out)
+static ALWAYS_INLINE void pick_all(const double *data, size_t count, size_t out_count, double *out)
 {
     ASSERT(out_count >= 2 && out_count <= count);
     struct bucket buckets[BUCKETS_AT_ONCE];
@@ -205,6 +205,26 @@ void resample_pick(const double *data, size_t count, size_t out_count, double *o
             out[first + i + 1] = data[picks[i]];
     }
     out[out_count - 1] = data[count - 1];
+}
+
+// Wider registers' instructions need fewer copies; the results are the same.
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void pick_all_avx2(const double *data, size_t count, size_t out_count,
+                                                          double *out)
+{
+    pick_all(data, count, out_count, out);
+}
+#endif
+
+void resample_pick(const double *data, size_t count, size_t out_count, double *out)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) {
+        pick_all_avx2(data, count, out_count, out);
+        return;
+    }
+#endif
+    pick_all(data, count, out_count, out);
 }
 
 int store_resample(const double *data, size_t count, int64_t old_step_s, int64_t new_step_s,

@@ -17,7 +17,7 @@
 #define FIRST_PIECE    ((size_t)1 << 20)
 #define NEXT_PIECE     ((size_t)512 << 10)
 #define BATCH_MAX      2048 // queries that are shared out at a time
-#define SHARE          8    // neighbours, which often ask for one host: threads would wait for its lock
+#define SHARE_MAX      32
 #define BATCH_WORTH    ((size_t)4 << 20) // scratch memory of the queries left, from which on helpers pay
 #define ALONE_MIN      4                 // queries that are answered alone first
 #define ARENA_MAX      ((size_t)1 << 40) // sizes are bounded by the limits above and by query_max_points
@@ -47,6 +47,7 @@ struct batch {
     struct query_answer *answer;
     struct part *parts[HELPERS_MAX + 1]; // NULL: the thread has not been needed yet
     size_t first, count, limit;
+    size_t share; // queries that a thread takes at once
     bool stop_on_error;
     atomic_size_t taken, bytes;
     struct {
@@ -483,17 +484,26 @@ static void work_on_batch(void *ctx, size_t worker)
         batch->parts[worker] = part_new();
     struct part *part = batch->parts[worker];
     while (atomic_load_explicit(&batch->bytes, memory_order_relaxed) < batch->limit) {
-        size_t first = atomic_fetch_add_explicit(&batch->taken, SHARE, memory_order_relaxed);
-        for (size_t i = first; i < MIN(first + SHARE, batch->count); i++) {
+        size_t first = atomic_fetch_add_explicit(&batch->taken, batch->share, memory_order_relaxed);
+        for (size_t i = first; i < MIN(first + batch->share, batch->count); i++) {
             if (add_result(batch, i, part, worker) == 0)
                 continue;
             part->failed = i;
             atomic_store_explicit(&batch->bytes, batch->limit, memory_order_relaxed);
             return;
         }
-        if (first + SHARE >= batch->count)
+        if (first + batch->share >= batch->count)
             return;
     }
+}
+
+// Neighbours often ask for one host, whose lock threads would wait for. But a share of large queries must not be much more than
+// what is to be made.
+static size_t share_of(const struct query_answer *answer, size_t limit)
+{
+    size_t query_bytes = answer->alone_bytes / answer->alone + 1;
+
+    return MAX(MIN(limit / query_bytes / 4, (size_t)SHARE_MAX), (size_t)1);
 }
 
 static void batch_prepare(struct query_answer *answer, size_t limit, bool stop_on_error)
@@ -509,6 +519,7 @@ static void batch_prepare(struct query_answer *answer, size_t limit, bool stop_o
     batch->first = answer->next;
     batch->count = MIN(answer->total - answer->next, (size_t)BATCH_MAX);
     batch->limit = limit;
+    batch->share = share_of(answer, limit);
     batch->stop_on_error = stop_on_error;
     atomic_store_explicit(&batch->taken, 0, memory_order_relaxed);
     atomic_store_explicit(&batch->bytes, 0, memory_order_relaxed);
