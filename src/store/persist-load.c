@@ -119,12 +119,18 @@ void persist_add_checkpoint(struct persist *p, struct host *host, const struct c
 
 // ---- files of a host --------------------------------------------------------------------------------------
 
+// Everything else may be another way the next time, and the file stays where it is.
+static bool is_damage(int rc)
+{
+    return rc == ERR_CORRUPT || rc == ERR_INVALID;
+}
+
 static int load_file(struct persist *p, struct host *host, const char *path, const struct snapshot_file *file,
                      int64_t window_from, struct error *err)
 {
     struct snapshot_read read;
     int rc = persist_read_snapshot(p, path, file, &read, err);
-    if (rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_LIMIT)
+    if (is_damage(rc))
         persist_set_aside(p, path, read.name, err->text);
     if (rc == 0 && (read.checkpoint.to == 0 || read.checkpoint.to >= window_from)) {
         persist_add_checkpoint(p, host, &read.checkpoint, window_from);
@@ -146,7 +152,7 @@ static void load_files(struct persist *p, struct host *host, const char *path,
         if (covered && list->items[i].from < window_from)
             continue;
         int rc = load_file(p, host, path, &list->items[i], window_from, &err);
-        if (rc == ERR_IO) {
+        if (rc < 0 && !is_damage(rc)) {
             persist_count(&p->counters.failed_loads, 1);
             persist_report(p, LOG_LEVEL_ERROR,
                            "a snapshot cannot be read, its data is missing from answers until the next "
@@ -196,8 +202,10 @@ static void load_host_wal(struct persist *p, struct host *host, const char *path
         persist_report(p, LOG_LEVEL_WARN,
                        "'%s/%s' is cut or damaged behind its record %llu; what is before it was read: %s",
                        path, HOST_WAL_NAME, (unsigned long long)reader.records, err.text);
-    else if (rc < 0 && rc != ERR_NOT_FOUND)
+    else if (rc < 0 && rc != ERR_NOT_FOUND) {
+        persist_count(&p->counters.failed_loads, 1);
         persist_report(p, LOG_LEVEL_ERROR, "%s", err.text);
+    }
     host->files.has_host_wal = rc == 0 || rc == ERR_CORRUPT;
     buf_release(&bytes);
 }

@@ -335,6 +335,35 @@ static void test_snapshot_with_an_odd_name_is_told_and_left_alone(void **state)
     assert_int_equal(count_files(*state, "01700000000.json"), 1);
 }
 
+static ssize_t cannot_read(void *ctx, int fd, void *bytes, size_t len)
+{
+    (void)ctx, (void)fd, (void)bytes, (void)len;
+    errno = ETIMEDOUT; // of a file system on the network
+    return -1;
+}
+
+// It may be readable the next time, so it stays; answers without its data do not come silently.
+static void test_snapshot_that_cannot_be_read_stays(void **state)
+{
+    struct told told = {.what = "a snapshot cannot be read"};
+    struct persist_stats stats;
+    write_json(*state, "c/h/1700000000.json",
+               "{\"metrics\":{\"n\":{\"frequency\":1,\"start\":1700000000,\"data\":[1.5]}},"
+               "\"children\":{},\"from\":1700000000,\"to\":1700000600}");
+    struct fuzz_store x = open_told(*state, &told);
+    struct io_ops *ops = (struct io_ops *)x.persist->io->ops;
+    ops->read = cannot_read;
+    persist_load_all(x.persist);
+    ops->read = io_system.ops->read;
+    persist_stats(x.persist, &stats);
+    assert_int_equal(told.count, 1);
+    assert_int_equal(told.level, LOG_LEVEL_ERROR);
+    assert_int_equal(stats.failed_loads, 1);
+    assert_int_equal(stats.corrupt_files, 0);
+    assert_int_equal(fuzz_close(&x, NULL), 0);
+    assert_int_equal(count_files(*state, "1700000000.json"), 1);
+}
+
 static ssize_t cannot_pwrite(void *ctx, int fd, const void *bytes, size_t len, off_t offset)
 {
     (void)ctx, (void)fd, (void)bytes, (void)len, (void)offset;
@@ -375,6 +404,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_names_in_the_log_do_not_leave_the_directory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_snapshot_with_an_odd_name_is_told_and_left_alone, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_snapshot_that_cannot_be_read_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failed_commits_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_segment_is_kept_beside_the_directory, set_up, tear_down),
     };
