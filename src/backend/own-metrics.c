@@ -2,25 +2,20 @@
 #include "backend/own-metrics.h"
 
 #include "base/log.h"
+#include "codec/openmetrics.h"
 #include "store/persist-metrics.h"
-
-enum sample_kind { COUNTER, GAUGE };
 
 struct sample {
     const char *name;
-    enum sample_kind kind;
+    void (*write)(struct buf *out, const char *name, const char *help, uint64_t value);
     const char *help;
     uint64_t value;
 };
 
 static void put_samples(struct buf *out, const struct sample *samples, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct sample *s = &samples[i];
-        buf_printf(out, "# TYPE %s %s\n# HELP %s %s\n%s%s %llu\n", s->name,
-                   s->kind == COUNTER ? "counter" : "gauge", s->name, s->help, s->name,
-                   s->kind == COUNTER ? "_total" : "", (unsigned long long)s->value);
-    }
+    for (size_t i = 0; i < count; i++)
+        samples[i].write(out, samples[i].name, samples[i].help, samples[i].value);
 }
 
 static void put_http(struct buf *out, struct http_server *server)
@@ -28,14 +23,15 @@ static void put_http(struct buf *out, struct http_server *server)
     struct http_server_stats s = {0};
     http_server_stats(server, &s);
     const struct sample samples[] = {
-        {"cc_backend_http_requests", COUNTER, "requests answered", s.requests},
-        {"cc_backend_http_client_errors", COUNTER, "answers with status 4xx", s.responses_4xx},
-        {"cc_backend_http_server_errors", COUNTER, "answers with status 5xx", s.responses_5xx},
-        {"cc_backend_http_received_bytes", COUNTER, "bytes of bodies received", s.bytes_in},
-        {"cc_backend_http_sent_bytes", COUNTER, "bytes of bodies sent", s.bytes_out},
-        {"cc_backend_http_refused_bodies", COUNTER, "bodies over the limit", s.refused_bodies},
-        {"cc_backend_http_aborted_requests", COUNTER, "requests that broke off", s.aborted_requests},
-        {"cc_backend_http_connections", GAUGE, "open connections", s.connections_now}};
+        {"cc_backend_http_requests", openmetrics_counter, "requests answered", s.requests},
+        {"cc_backend_http_client_errors", openmetrics_counter, "answers with status 4xx", s.responses_4xx},
+        {"cc_backend_http_server_errors", openmetrics_counter, "answers with status 5xx", s.responses_5xx},
+        {"cc_backend_http_received_bytes", openmetrics_counter, "bytes of bodies received", s.bytes_in},
+        {"cc_backend_http_sent_bytes", openmetrics_counter, "bytes of bodies sent", s.bytes_out},
+        {"cc_backend_http_refused_bodies", openmetrics_counter, "bodies over the limit", s.refused_bodies},
+        {"cc_backend_http_aborted_requests", openmetrics_counter, "requests that broke off",
+         s.aborted_requests},
+        {"cc_backend_http_connections", openmetrics_gauge, "open connections", s.connections_now}};
     put_samples(out, samples, ARRAY_LEN(samples));
 }
 
@@ -46,17 +42,18 @@ static void put_jobs(struct buf *out, const struct jobs *jobs)
     job_writer_stats(jobs->writer, &w);
     archiver_stats(jobs->archiver, &a);
     const struct sample samples[] = {
-        {"cc_backend_db_operations", COUNTER, "operations of the writer thread", w.operations},
-        {"cc_backend_db_refused", COUNTER, "operations that were refused or failed", w.failed},
-        {"cc_backend_db_commits", COUNTER, "transactions; operations per transaction is the group size",
-         w.commits},
-        {"cc_backend_db_largest_batch", GAUGE, "most operations in one transaction", w.largest_batch},
-        {"cc_backend_archived_jobs", COUNTER, "jobs written to the archive", a.archived},
-        {"cc_backend_archive_retries", COUNTER, "attempts to archive that failed and are repeated",
-         a.retries},
-        {"cc_backend_archive_failures", COUNTER, "jobs given up", a.failed},
-        {"cc_backend_archive_partial", COUNTER, "jobs archived with missing series", a.partial},
-        {"cc_backend_archive_waiting", GAUGE, "jobs that wait for the archiver", a.waiting}};
+        {"cc_backend_db_operations", openmetrics_counter, "operations of the writer thread", w.operations},
+        {"cc_backend_db_refused", openmetrics_counter, "operations that were refused or failed", w.failed},
+        {"cc_backend_db_commits", openmetrics_counter,
+         "transactions; operations per transaction is the group size", w.commits},
+        {"cc_backend_db_largest_batch", openmetrics_gauge, "most operations in one transaction",
+         w.largest_batch},
+        {"cc_backend_archived_jobs", openmetrics_counter, "jobs written to the archive", a.archived},
+        {"cc_backend_archive_retries", openmetrics_counter,
+         "attempts to archive that failed and are repeated", a.retries},
+        {"cc_backend_archive_failures", openmetrics_counter, "jobs given up", a.failed},
+        {"cc_backend_archive_partial", openmetrics_counter, "jobs archived with missing series", a.partial},
+        {"cc_backend_archive_waiting", openmetrics_gauge, "jobs that wait for the archiver", a.waiting}};
     put_samples(out, samples, ARRAY_LEN(samples));
 }
 
@@ -67,15 +64,17 @@ static void put_engine(struct buf *out, const struct own_metrics *own)
     struct persist_stats disk = {0};
     workers_stats(own->workers, &w);
     const struct sample samples[] = {
-        {"cc_retention_runs", COUNTER, "Retention runs.", w.retention_runs},
-        {"cc_retention_failed_queries", COUNTER,
+        {"cc_retention_runs", openmetrics_counter, "Retention runs.", w.retention_runs},
+        {"cc_retention_failed_queries", openmetrics_counter,
          "Retention and cleanup runs that did not know the hosts of running jobs.", w.failed_queries},
-        {"cc_memory_cap_runs", COUNTER, "Times that the memory was above the cap.", w.cap_runs},
-        {"cc_memory_cap_freed_chunks", COUNTER, "Chunks freed because of the memory cap.",
+        {"cc_memory_cap_runs", openmetrics_counter, "Times that the memory was above the cap.", w.cap_runs},
+        {"cc_memory_cap_freed_chunks", openmetrics_counter, "Chunks freed because of the memory cap.",
          w.cap_freed_chunks},
-        {"cc_cleanup_runs", COUNTER, "Cleanup runs.", w.cleanup_runs},
-        {"cc_cleanup_failed_runs", COUNTER, "Cleanup runs in which something failed.", w.failed_cleanups},
-        {"cc_cleanup_files", COUNTER, "Snapshots deleted or archived by the cleanup.", w.cleaned_files}};
+        {"cc_cleanup_runs", openmetrics_counter, "Cleanup runs.", w.cleanup_runs},
+        {"cc_cleanup_failed_runs", openmetrics_counter, "Cleanup runs in which something failed.",
+         w.failed_cleanups},
+        {"cc_cleanup_files", openmetrics_counter, "Snapshots deleted or archived by the cleanup.",
+         w.cleaned_files}};
     put_samples(out, samples, ARRAY_LEN(samples));
     persist_stats(own->engine->persist, &disk);
     persist_metrics(&disk, out);
@@ -90,8 +89,8 @@ static void get_metrics(void *ctx, struct http_request *req UNUSED, const struct
     put_http(&resp->body, own->server);
     put_jobs(&resp->body, own->jobs);
     put_engine(&resp->body, own);
-    buf_append_cstr(&resp->body, "# EOF\n");
-    http_set_header(resp, "Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    buf_append_cstr(&resp->body, OPENMETRICS_END);
+    http_set_header(resp, "Content-Type", OPENMETRICS_CONTENT_TYPE);
     resp->status = 200;
 }
 

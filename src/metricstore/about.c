@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "metricstore/about.h"
-#include "store/persist-metrics.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
@@ -9,6 +8,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "codec/openmetrics.h"
+#include "store/persist-metrics.h"
 
 static double cpu_seconds(void)
 {
@@ -18,12 +19,6 @@ static double cpu_seconds(void)
         return 0;
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static void family(struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
-{
-    buf_printf(out, "# TYPE %s %s\n# HELP %s %s\n%s%s %llu\n", name, type, name, help, name,
-               type[0] == 'c' ? "_total" : "", (unsigned long long)value);
 }
 
 static uint64_t open_descriptors(void)
@@ -48,24 +43,17 @@ static uint64_t max_descriptors(void)
 
 static void write_process(const struct about *about, struct buf *out)
 {
-    buf_printf(
-        out,
-        "# TYPE cc_build info\n# HELP cc_build Version of the program.\ncc_build_info{version=\"%s\"} 1\n",
-        CC_VERSION);
-    family(out, "process_resident_memory_bytes", "gauge", "Resident memory.", process_resident_bytes());
-    family(out, "process_open_fds", "gauge", "Open file descriptors.", open_descriptors());
-    family(out, "process_max_fds", "gauge", "Most open file descriptors.", max_descriptors());
-    family(out, "cc_log_suppressed_lines", "counter", "Log lines that were held back because they repeat.",
-           log_suppressed_count());
-    buf_printf(out,
-               "# TYPE process_cpu_seconds counter\n# HELP process_cpu_seconds User and system time.\n"
-               "process_cpu_seconds_total %.6f\n",
-               cpu_seconds());
-    buf_printf(
-        out,
-        "# TYPE process_start_time_seconds gauge\n# HELP process_start_time_seconds Start, Unix time.\n"
-        "process_start_time_seconds %.3f\n",
-        (double)about->started.ns / 1e9);
+    openmetrics_family(out, "cc_build", OPENMETRICS_INFO, "Version of the program.");
+    buf_printf(out, "cc_build_info{version=\"%s\"} 1\n", CC_VERSION);
+    openmetrics_gauge(out, "process_resident_memory_bytes", "Resident memory.", process_resident_bytes());
+    openmetrics_gauge(out, "process_open_fds", "Open file descriptors.", open_descriptors());
+    openmetrics_gauge(out, "process_max_fds", "Most open file descriptors.", max_descriptors());
+    openmetrics_counter(out, "cc_log_suppressed_lines", "Log lines that were held back because they repeat.",
+                        log_suppressed_count());
+    openmetrics_family(out, "process_cpu_seconds", OPENMETRICS_COUNTER, "User and system time.");
+    buf_printf(out, "process_cpu_seconds_total %.6f\n", cpu_seconds());
+    openmetrics_family(out, "process_start_time_seconds", OPENMETRICS_GAUGE, "Start, Unix time.");
+    buf_printf(out, "process_start_time_seconds %.3f\n", (double)about->started.ns / 1e9);
 }
 
 static void write_http(const struct http_server *server, struct buf *out)
@@ -73,26 +61,27 @@ static void write_http(const struct http_server *server, struct buf *out)
     struct http_server_stats stats = {0};
 
     http_server_stats(server, &stats);
-    family(out, "cc_http_requests", "counter", "Requests received.", stats.requests);
-    family(out, "cc_http_responses_4xx", "counter", "Answers with a status of 400 to 499.",
-           stats.responses_4xx);
-    family(out, "cc_http_responses_5xx", "counter", "Answers with a status of 500 and more.",
-           stats.responses_5xx);
-    family(out, "cc_http_received_bytes", "counter", "Bytes of request bodies.", stats.bytes_in);
-    family(out, "cc_http_sent_bytes", "counter", "Bytes of answers.", stats.bytes_out);
-    family(out, "cc_http_refused_bodies", "counter", "Requests refused for the size of their body.",
-           stats.refused_bodies);
-    family(out, "cc_http_aborted_requests", "counter", "Requests cut by the client or by a time-out.",
-           stats.aborted_requests);
-    family(out, "cc_http_slow_requests", "counter", "Connections closed because a request came too slowly.",
-           stats.slow_requests);
-    family(out, "cc_http_busy_refusals", "counter",
-           "Requests refused because the bodies of others take the memory.", stats.busy_refusals);
-    family(out, "cc_http_accept_errors", "counter",
-           "Connections lost because descriptors or memory were short.", stats.accept_errors);
-    family(out, "cc_http_body_memory_bytes", "gauge", "Memory of bodies that are being received.",
-           stats.body_bytes_now);
-    family(out, "cc_http_connections", "gauge", "Open connections.", stats.connections_now);
+    openmetrics_counter(out, "cc_http_requests", "Requests received.", stats.requests);
+    openmetrics_counter(out, "cc_http_responses_4xx", "Answers with a status of 400 to 499.",
+                        stats.responses_4xx);
+    openmetrics_counter(out, "cc_http_responses_5xx", "Answers with a status of 500 and more.",
+                        stats.responses_5xx);
+    openmetrics_counter(out, "cc_http_received_bytes", "Bytes of request bodies.", stats.bytes_in);
+    openmetrics_counter(out, "cc_http_sent_bytes", "Bytes of answers.", stats.bytes_out);
+    openmetrics_counter(out, "cc_http_refused_bodies", "Requests refused for the size of their body.",
+                        stats.refused_bodies);
+    openmetrics_counter(out, "cc_http_aborted_requests", "Requests cut by the client or by a time-out.",
+                        stats.aborted_requests);
+    openmetrics_counter(out, "cc_http_slow_requests", "Connections closed because a request came too slowly.",
+                        stats.slow_requests);
+    openmetrics_counter(out, "cc_http_busy_refusals",
+                        "Requests refused because the bodies of others take the memory.",
+                        stats.busy_refusals);
+    openmetrics_counter(out, "cc_http_accept_errors",
+                        "Connections lost because descriptors or memory were short.", stats.accept_errors);
+    openmetrics_gauge(out, "cc_http_body_memory_bytes", "Memory of bodies that are being received.",
+                      stats.body_bytes_now);
+    openmetrics_gauge(out, "cc_http_connections", "Open connections.", stats.connections_now);
 }
 
 static void write_auth(const struct auth *auth, struct buf *out)
@@ -101,8 +90,8 @@ static void write_auth(const struct auth *auth, struct buf *out)
 
     if (auth)
         auth_stats(auth, &stats);
+    openmetrics_family(out, "cc_auth_refused", OPENMETRICS_COUNTER, "Requests refused for their token.");
     buf_printf(out,
-               "# TYPE cc_auth_refused counter\n# HELP cc_auth_refused Requests refused for their token.\n"
                "cc_auth_refused_total{reason=\"token\"} %llu\ncc_auth_refused_total{reason=\"scope\"} %llu\n",
                (unsigned long long)stats.refused_tokens, (unsigned long long)stats.refused_scopes);
 }
@@ -118,24 +107,24 @@ void about_handler(void *ctx, struct http_request *req, struct http_response *re
     write_http(about->server, &resp->body);
     write_auth(about->auth, &resp->body);
     keeper_stats(about->keeper, &stats);
-    family(&resp->body, "cc_retention_runs", "counter", "Retention runs.", stats.runs);
-    family(&resp->body, "cc_retention_failed_queries", "counter",
-           "Retention runs that could not ask the backend for the hosts of running jobs.",
-           stats.failed_queries);
-    family(&resp->body, "cc_memory_cap_runs", "counter", "Times that the memory was above the cap.",
-           stats.cap_runs);
-    family(&resp->body, "cc_memory_cap_freed_chunks", "counter", "Chunks freed because of the memory cap.",
-           stats.cap_freed_chunks);
-    family(&resp->body, "cc_cleanup_runs", "counter", "Cleanup runs.", stats.cleanup_runs);
-    family(&resp->body, "cc_cleanup_failed_runs", "counter", "Cleanup runs in which something failed.",
-           stats.failed_cleanups);
-    family(&resp->body, "cc_cleanup_files", "counter", "Snapshots deleted or archived by the cleanup.",
-           stats.cleaned_files);
+    openmetrics_counter(&resp->body, "cc_retention_runs", "Retention runs.", stats.runs);
+    openmetrics_counter(&resp->body, "cc_retention_failed_queries",
+                        "Retention runs that could not ask the backend for the hosts of running jobs.",
+                        stats.failed_queries);
+    openmetrics_counter(&resp->body, "cc_memory_cap_runs", "Times that the memory was above the cap.",
+                        stats.cap_runs);
+    openmetrics_counter(&resp->body, "cc_memory_cap_freed_chunks", "Chunks freed because of the memory cap.",
+                        stats.cap_freed_chunks);
+    openmetrics_counter(&resp->body, "cc_cleanup_runs", "Cleanup runs.", stats.cleanup_runs);
+    openmetrics_counter(&resp->body, "cc_cleanup_failed_runs", "Cleanup runs in which something failed.",
+                        stats.failed_cleanups);
+    openmetrics_counter(&resp->body, "cc_cleanup_files", "Snapshots deleted or archived by the cleanup.",
+                        stats.cleaned_files);
     persist_stats(about->persist, &disk);
     persist_metrics(&disk, &resp->body);
     nats_intake_metrics(about->intake, &resp->body);
     store_api_metrics(about->api, &resp->body);
-    buf_append_cstr(&resp->body, "# EOF\n");
+    buf_append_cstr(&resp->body, OPENMETRICS_END);
     resp->status = 200;
-    http_set_header(resp, "Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    http_set_header(resp, "Content-Type", OPENMETRICS_CONTENT_TYPE);
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/queue.h"
+#include "codec/openmetrics.h"
 #include "store/nats-intake-private.h"
 
 #define MAX_WORKERS      256
@@ -529,35 +530,35 @@ void nats_intake_stats(const struct nats_intake *intake, struct nats_intake_stat
 
 #define STAT(member) offsetof(struct nats_intake_stats, member)
 
-// Families in order of output; rows of one family follow each other, the first one carries type and help.
-static const struct {
-    const char *family, *type, *labels;
-    size_t offset;
-    const char *help;
-} rows[] = {
-    {"cc_nats_connects", "counter", "", STAT(connection.connects), "Connections to NATS that came about."},
-    {"cc_nats_failed_connects", "counter", "", STAT(connection.failed_connects), "Attempts that did not."},
-    {"cc_nats_disconnects", "counter", "", STAT(connection.disconnects),
+static const struct openmetrics_row rows[] = {
+    {"cc_nats_connects", OPENMETRICS_COUNTER, "", STAT(connection.connects),
+     "Connections to NATS that came about."},
+    {"cc_nats_failed_connects", OPENMETRICS_COUNTER, "", STAT(connection.failed_connects),
+     "Attempts that did not."},
+    {"cc_nats_disconnects", OPENMETRICS_COUNTER, "", STAT(connection.disconnects),
      "Connections to NATS that were lost."},
-    {"cc_nats_messages", "counter", "", STAT(messages), "Messages received."},
-    {"cc_nats_received_bytes", "counter", "", STAT(bytes), "Bytes of their payloads."},
-    {"cc_nats_lost_messages", "counter", "{reason=\"slow_consumer\"}", STAT(dropped),
+    {"cc_nats_messages", OPENMETRICS_COUNTER, "", STAT(messages), "Messages received."},
+    {"cc_nats_received_bytes", OPENMETRICS_COUNTER, "", STAT(bytes), "Bytes of their payloads."},
+    {"cc_nats_lost_messages", OPENMETRICS_COUNTER, "{reason=\"slow_consumer\"}", STAT(dropped),
      "Messages that were lost: dropped by the client library, or not taken by the engine in time."},
-    {"cc_nats_lost_messages", "counter", "{reason=\"not_taken\"}", STAT(lost), NULL},
-    {"cc_nats_messages_with_errors", "counter", "", STAT(messages_with_errors),
+    {"cc_nats_lost_messages", OPENMETRICS_COUNTER, "{reason=\"not_taken\"}", STAT(lost), NULL},
+    {"cc_nats_messages_with_errors", OPENMETRICS_COUNTER, "", STAT(messages_with_errors),
      "Messages with lines that were refused."},
-    {"cc_nats_queued_messages", "gauge", "{place=\"queue\"}", STAT(queued_messages), "Messages that wait."},
-    {"cc_nats_queued_messages", "gauge", "{place=\"client\"}", STAT(waiting), NULL},
-    {"cc_nats_queued_bytes", "gauge", "", STAT(queued_bytes), "Bytes in the queue."},
-    {"cc_nats_commits", "counter", "{result=\"done\"}", STAT(commits), "Commits of groups of messages."},
-    {"cc_nats_commits", "counter", "{result=\"failed\"}", STAT(failed_commits), NULL},
-    {"cc_nats_acknowledgements", "counter", "{kind=\"ack\"}", STAT(acknowledged),
+    {"cc_nats_queued_messages", OPENMETRICS_GAUGE, "{place=\"queue\"}", STAT(queued_messages),
+     "Messages that wait."},
+    {"cc_nats_queued_messages", OPENMETRICS_GAUGE, "{place=\"client\"}", STAT(waiting), NULL},
+    {"cc_nats_queued_bytes", OPENMETRICS_GAUGE, "", STAT(queued_bytes), "Bytes in the queue."},
+    {"cc_nats_commits", OPENMETRICS_COUNTER, "{result=\"done\"}", STAT(commits),
+     "Commits of groups of messages."},
+    {"cc_nats_commits", OPENMETRICS_COUNTER, "{result=\"failed\"}", STAT(failed_commits), NULL},
+    {"cc_nats_acknowledgements", OPENMETRICS_COUNTER, "{kind=\"ack\"}", STAT(acknowledged),
      "JetStream messages that were acknowledged or sent back."},
-    {"cc_nats_acknowledgements", "counter", "{kind=\"nak\"}", STAT(sent_back), NULL},
-    {"cc_nats_failed_acknowledgements", "counter", "", STAT(failed_acknowledgements),
+    {"cc_nats_acknowledgements", OPENMETRICS_COUNTER, "{kind=\"nak\"}", STAT(sent_back), NULL},
+    {"cc_nats_failed_acknowledgements", OPENMETRICS_COUNTER, "", STAT(failed_acknowledgements),
      "Acknowledgements of both kinds that could not be sent: the message comes again."},
-    {"cc_nats_redelivered_messages", "counter", "", STAT(redelivered), "JetStream messages that came again."},
-    {"cc_nats_stream_pending_messages", "gauge", "", STAT(stream_pending),
+    {"cc_nats_redelivered_messages", OPENMETRICS_COUNTER, "", STAT(redelivered),
+     "JetStream messages that came again."},
+    {"cc_nats_stream_pending_messages", OPENMETRICS_GAUGE, "", STAT(stream_pending),
      "JetStream messages still to come, as of the last one."},
 };
 
@@ -567,18 +568,7 @@ void nats_intake_metrics(const struct nats_intake *intake, struct buf *out)
     if (!intake)
         return;
     nats_intake_stats(intake, &stats);
-    buf_printf(
-        out,
-        "# TYPE cc_nats_connected gauge\n# HELP cc_nats_connected Whether there is a connection to NATS.\n"
-        "cc_nats_connected %d\n",
-        stats.connection.connected);
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        uint64_t value;
-        memcpy(&value, (const char *)&stats + rows[i].offset, sizeof(value));
-        if (rows[i].help)
-            buf_printf(out, "# TYPE %s %s\n# HELP %s %s\n", rows[i].family, rows[i].type, rows[i].family,
-                       rows[i].help);
-        buf_printf(out, "%s%s%s %llu\n", rows[i].family, rows[i].type[0] == 'c' ? "_total" : "",
-                   rows[i].labels, (unsigned long long)value);
-    }
+    openmetrics_gauge(out, "cc_nats_connected", "Whether there is a connection to NATS.",
+                      stats.connection.connected);
+    openmetrics_rows(out, rows, ARRAY_LEN(rows), &stats);
 }

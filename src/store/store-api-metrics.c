@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What the engine and its endpoints tell about themselves, as OpenMetrics text
-// (https://github.com/OpenObservability/OpenMetrics, version 1.0).
+// What the engine and its endpoints tell about themselves.
 #include <stddef.h>
 
+#include "codec/openmetrics.h"
 #include "store/store-api-private.h"
 
 static const double latency_bounds_s[LATENCY_BUCKETS] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
@@ -30,45 +30,28 @@ static uint64_t load(const _Atomic uint64_t *counter)
 
 #define STAT(member) offsetof(struct store_stats, member)
 
-// Families in order of output; rows of one family follow each other, the first one carries type and help.
-static const struct {
-    const char *family, *type, *labels;
-    size_t offset;
-    const char *help;
-} store_rows[] = {
-    {"cc_store_samples", "counter", "", STAT(samples_stored), "Samples stored."},
-    {"cc_store_batches", "counter", "", STAT(batches), "Batches of lines taken."},
-    {"cc_store_dropped_lines", "counter", "{reason=\"unknown_metric\"}", STAT(lines_skipped),
+static const struct openmetrics_row store_rows[] = {
+    {"cc_store_samples", OPENMETRICS_COUNTER, "", STAT(samples_stored), "Samples stored."},
+    {"cc_store_batches", OPENMETRICS_COUNTER, "", STAT(batches), "Batches of lines taken."},
+    {"cc_store_dropped_lines", OPENMETRICS_COUNTER, "{reason=\"unknown_metric\"}", STAT(lines_skipped),
      "Lines that were not stored, by reason."},
-    {"cc_store_dropped_lines", "counter", "{reason=\"syntax\"}", STAT(lines_rejected_syntax), NULL},
-    {"cc_store_dropped_lines", "counter", "{reason=\"name\"}", STAT(lines_rejected_name), NULL},
-    {"cc_store_dropped_lines", "counter", "{reason=\"too_old\"}", STAT(lines_rejected_old), NULL},
-    {"cc_store_dropped_lines", "counter", "{reason=\"in_the_future\"}", STAT(lines_rejected_future), NULL},
-    {"cc_store_queries", "counter", "", STAT(queries), "Queries answered."},
-    {"cc_store_freed_chunks", "counter", "", STAT(freed_chunks),
+    {"cc_store_dropped_lines", OPENMETRICS_COUNTER, "{reason=\"syntax\"}", STAT(lines_rejected_syntax), NULL},
+    {"cc_store_dropped_lines", OPENMETRICS_COUNTER, "{reason=\"name\"}", STAT(lines_rejected_name), NULL},
+    {"cc_store_dropped_lines", OPENMETRICS_COUNTER, "{reason=\"too_old\"}", STAT(lines_rejected_old), NULL},
+    {"cc_store_dropped_lines", OPENMETRICS_COUNTER, "{reason=\"in_the_future\"}", STAT(lines_rejected_future),
+     NULL},
+    {"cc_store_queries", OPENMETRICS_COUNTER, "", STAT(queries), "Queries answered."},
+    {"cc_store_freed_chunks", OPENMETRICS_COUNTER, "", STAT(freed_chunks),
      "Chunks freed by retention, memory cap or request."},
-    {"cc_store_hosts", "gauge", "", STAT(hosts), "Hosts known."},
-    {"cc_store_series", "gauge", "", STAT(series), "Series known."},
-    {"cc_store_chunks", "gauge", "{state=\"open\"}", STAT(open_chunks), "Chunks in memory."},
-    {"cc_store_chunks", "gauge", "{state=\"sealed\"}", STAT(sealed_chunks), NULL},
-    {"cc_store_memory_bytes", "gauge", "{kind=\"open\"}", STAT(bytes_open),
+    {"cc_store_hosts", OPENMETRICS_GAUGE, "", STAT(hosts), "Hosts known."},
+    {"cc_store_series", OPENMETRICS_GAUGE, "", STAT(series), "Series known."},
+    {"cc_store_chunks", OPENMETRICS_GAUGE, "{state=\"open\"}", STAT(open_chunks), "Chunks in memory."},
+    {"cc_store_chunks", OPENMETRICS_GAUGE, "{state=\"sealed\"}", STAT(sealed_chunks), NULL},
+    {"cc_store_memory_bytes", OPENMETRICS_GAUGE, "{kind=\"open\"}", STAT(bytes_open),
      "Accounted memory of the engine."},
-    {"cc_store_memory_bytes", "gauge", "{kind=\"sealed\"}", STAT(bytes_sealed), NULL},
-    {"cc_store_memory_bytes", "gauge", "{kind=\"index\"}", STAT(bytes_index), NULL},
+    {"cc_store_memory_bytes", OPENMETRICS_GAUGE, "{kind=\"sealed\"}", STAT(bytes_sealed), NULL},
+    {"cc_store_memory_bytes", OPENMETRICS_GAUGE, "{kind=\"index\"}", STAT(bytes_index), NULL},
 };
-
-static void write_store_rows(const struct store_stats *stats, struct buf *out)
-{
-    for (size_t i = 0; i < ARRAY_LEN(store_rows); i++) {
-        bool counter = store_rows[i].type[0] == 'c';
-        const uint64_t *value = (const uint64_t *)(const void *)((const char *)stats + store_rows[i].offset);
-        if (store_rows[i].help)
-            buf_printf(out, "# TYPE %s %s\n# HELP %s %s\n", store_rows[i].family, store_rows[i].type,
-                       store_rows[i].family, store_rows[i].help);
-        buf_printf(out, "%s%s%s %llu\n", store_rows[i].family, counter ? "_total" : "", store_rows[i].labels,
-                   (unsigned long long)*value);
-    }
-}
 
 static void write_latency(const struct endpoint *endpoint, struct buf *out)
 {
@@ -106,15 +89,12 @@ void store_api_metrics(const struct store_api *api, struct buf *out)
     struct store_stats stats = {0};
 
     store_stats(api->store, &stats);
-    write_store_rows(&stats, out);
-    buf_append_cstr(out, "# TYPE cc_store_requests counter\n# HELP cc_store_requests Requests answered.\n");
+    openmetrics_rows(out, store_rows, ARRAY_LEN(store_rows), &stats);
+    openmetrics_family(out, "cc_store_requests", OPENMETRICS_COUNTER, "Requests answered.");
     for (size_t i = 0; i < ENDPOINT_COUNT; i++)
         write_answers(&api->endpoints[i], out);
-    buf_append_cstr(
-        out, "# TYPE cc_store_request_duration_seconds histogram\n"
-             "# UNIT cc_store_request_duration_seconds seconds\n"
-             "# HELP cc_store_request_duration_seconds Time from the whole request to the last piece of "
-             "the answer.\n");
+    openmetrics_family(out, "cc_store_request_duration_seconds", OPENMETRICS_HISTOGRAM,
+                       "Time from the whole request to the last piece of the answer.");
     for (size_t i = 0; i < ENDPOINT_COUNT; i++)
         write_latency(&api->endpoints[i], out);
 }
