@@ -2,7 +2,6 @@
 """cc-metric-store from outside: start and stop, configuration, bad input, slow and broken clients, its own metrics."""
 import base64
 import contextlib
-import http.server
 import json
 import os
 import re
@@ -11,7 +10,6 @@ import socket
 import ssl
 import struct
 import subprocess
-import threading
 import time
 
 import pytest
@@ -19,6 +17,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 
 import ed25519
 from harness import Program, free_port, http_request, run_program, wait_until
+from used_nodes_backend import TOKEN, Backend
 
 T0 = 1700000040  # a multiple of 60
 METRICS = {"cpu_load": {"frequency": 60, "aggregation": None}, "flops_any": {"frequency": 60, "aggregation": "sum"},
@@ -465,36 +464,8 @@ def test_pipelined_garbage(store):
 
 # ---- retention and the backend
 
-class Backend:
-    def __init__(self, answer, status=200):
-        self.seen = seen = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                seen.append((self.path, self.headers.get("Authorization")))
-                body = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 def retention_config(port, url):
-    value = config(port, **{"backend-url": url, "backend-token": "tok"})
+    value = config(port, **{"backend-url": url, "backend-token": TOKEN})
     value["metric-store"]["retention-in-memory"] = "4s"
     return value
 
@@ -505,20 +476,20 @@ def has_data(store, host, now):
 
 def test_ms_03_token_and_wrapped_answer(tmp_path):
     port = free_port()
-    with Backend({"usedNodes": {"c": ["busy"]}}) as backend, \
+    with Backend("busy") as backend, \
             start(tmp_path, port, retention_config(port, backend.url)) as program:
         now = int(time.time())
         program.post("/api/write", line(1, now, "busy", "tick") + line(2, now, "idle", "tick"))
         assert has_data(program, "idle", now)
         wait_until(lambda: not has_data(program, "idle", now), 30, "the data of the idle host to go")
         assert has_data(program, "busy", now)
-        path, authorization = backend.seen[0]
-        assert path.startswith("/api/jobs/used_nodes?ts=") and authorization == "Bearer tok"
+        path, authorization = backend.asked[0]
+        assert path.startswith("/api/jobs/used_nodes?ts=") and authorization == f"Bearer {TOKEN}"
 
 
 def test_ms_03_backend_that_fails_delays_freeing_only(tmp_path):
     port = free_port()
-    with Backend({}, status=401) as backend, start(tmp_path, port, retention_config(port, backend.url)) as program:
+    with Backend(status=401) as backend, start(tmp_path, port, retention_config(port, backend.url)) as program:
         now = int(time.time())
         program.post("/api/write", line(1, now, "h", "tick"))
         wait_until(lambda: not has_data(program, "h", now), 30, "the data to go")

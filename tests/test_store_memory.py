@@ -2,48 +2,14 @@
 """cc-metric-store: retention and dynamic retention across restarts, with retentions of seconds and a backend that names the hosts of
 running jobs. The memory cap is in src/store/test-memory-cap.c and bench/bench-memory.py: the least one is a gigabyte."""
 import contextlib
-import http.server
 import json
 import re
-import threading
 import time
 
 from harness import Program, free_port, wait_until
+from used_nodes_backend import TOKEN, Backend
 
 RETENTION_S = 6
-TOKEN = "tok"
-
-
-class Backend:
-    """Answers GET /api/jobs/used_nodes as cc-backend does; 'status' and 'hosts' can be changed at any time."""
-
-    def __init__(self, *hosts):
-        self.hosts, self.status, self.asked = list(hosts), 200, []
-        backend = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                backend.asked.append(self.path)
-                good = self.path.startswith("/api/jobs/used_nodes?ts=") and self.headers["Authorization"] == f"Bearer {TOKEN}"
-                body = json.dumps({"usedNodes": {"c": backend.hosts}}).encode()
-                self.send_response(backend.status if good else 401)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @contextlib.contextmanager
