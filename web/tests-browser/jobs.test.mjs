@@ -142,7 +142,7 @@ it('a job of several nodes can be looked at node by node', async () => {
 });
 
 it('a running job says so and its duration grows', async () => {
-    const job = (await server.get('/ui/api/jobs?state=running')).jobs[0];
+    const job = await server.runningJob();
     const { page, close } = await openPage(browser, server, `/jobs/${job.id}`);
     await page.getByText('still running').waitFor();
     const duration = () => page.locator('dl > div').nth(2).innerText();

@@ -93,6 +93,8 @@ const GENERATOR = [
     '600',
 ];
 
+const RUNNING_JOB = 900000001;
+
 export class Server {
     /** `env` reaches the stand-in only: MOCK_TOKEN, MOCK_EMPTY. */
     static async start(env = {}, useMock = isMock) {
@@ -132,18 +134,42 @@ export class Server {
             cwd: this.folder,
         });
         await waitFor(
-            async () =>
-                ((await this.get('/ui/api/jobs?state=completed'))?.total ?? 0) > 0 &&
-                ((await this.get('/ui/api/jobs?state=running'))?.total ?? 0) > 0,
+            async () => ((await this.get('/ui/api/jobs?state=completed'))?.total ?? 0) > 0,
             'simulated jobs',
             60,
         );
-        await waitFor(
-            async () =>
-                (await this.get('/ui/api/info'))?.clusters.some((c) => c.nodes.some((n) => n.lastSeen !== null)),
-            'samples',
-            60,
-        );
+        await waitFor(async () => (await this.busyNode()) !== null, 'samples', 60);
+        await this.startJob();
+    }
+
+    /** One job that runs as long as the server: at times no simulated one does. */
+    async startJob() {
+        const { cluster, host } = await this.busyNode();
+        const job = {
+            jobId: RUNNING_JOB,
+            user: 'sim00',
+            project: 'simproj0',
+            cluster,
+            subCluster: 'simulated',
+            partition: 'singlenode',
+            shared: 'none',
+            numNodes: 1,
+            numHwthreads: 8,
+            startTime: Math.floor(Date.now() / 1000) - 120,
+            walltime: 86400,
+            resources: [{ hostname: host }],
+            metaData: { jobName: 'one that runs' },
+        };
+        const answer = await fetch(`${this.url}/api/jobs/start_job/`, {
+            method: 'POST',
+            body: JSON.stringify(job),
+        });
+        if (answer.status !== 201) throw new Error(`start_job: ${answer.status} ${await answer.text()}`);
+    }
+
+    async runningJob() {
+        const { jobs } = await this.get('/ui/api/jobs?state=running&items-per-page=100');
+        return this.mock ? jobs[0] : jobs.find((j) => j.jobId === RUNNING_JOB);
     }
 
     /** The backend goes away; pages that are open must say so. */
@@ -165,12 +191,12 @@ export class Server {
         return answer?.ok ? answer.json() : null;
     }
 
-    /** A cluster with several nodes, and a node of it that sends now. */
+    /** A cluster with several nodes, and a node of it that sends now; null when there is none yet. */
     async busyNode() {
         const info = await this.get('/ui/api/info');
-        const cluster = info.clusters.find((c) => c.nodes.length > 1);
-        const node = cluster.nodes.find((n) => n.lastSeen !== null && info.now - n.lastSeen < 60);
-        return { cluster: cluster.name, host: node.host, nodes: cluster.nodes.length };
+        const cluster = info?.clusters.find((c) => c.nodes.length > 1);
+        const node = cluster?.nodes.find((n) => n.lastSeen !== null && info.now - n.lastSeen < 60);
+        return node ? { cluster: cluster.name, host: node.host, nodes: cluster.nodes.length } : null;
     }
 
     /** A finished job of at least `nodes` nodes whose data are there. */
