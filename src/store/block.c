@@ -9,6 +9,8 @@
 #include "store/bitpack.h"
 #include "store/block-private.h"
 
+_Static_assert(sizeof(struct block) == 24, "see its comment");
+
 double block_power_of_ten(unsigned scale)
 {
     static const double powers[BLOCK_MAX_SCALE + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};

@@ -7,17 +7,19 @@
 // m / 10^scale with an integer m, which holds for what agents send) are kept as integers m; the smallest of
 // these codings is taken:
 //
-//   CONST   all values equal                      no payload
-//   FRAME   frame of reference, bit packed        code = (m - base) >> shift, 'width' bits each, see
-//   bitpack.h RUNS    run lengths (steps)                   u16 lengths[runs], then codes of 1, 2 or 4 bytes
-//   DELTA   differences, bit packed (counters)    i64 first, least difference, max, sum, then packed
-//                                                 differences
-//   DICT    few distinct values                   u32 codes[entries], then packed indexes
-//   RAW32   float32, RAW64 float64                f64 min, max, sum, then the values
-//   PATCHED a frame for most values, some stand     u32 offset, u16 places[items], codes of 1, 2 or 4 bytes
-//           far away                                [items], then packed codes - offset
-//   DICT64  few distinct values, no short decimals (quotients of small integers)
-//                                                 f64 min, max, sum, f64 entries, then packed indexes
+// clang-format off
+//   CONST    all values equal                       no payload
+//   FRAME    frame of reference, bit packed         code = (m - base) >> shift, 'width' bits each, see bitpack.h
+//   RUNS     run lengths (steps)                    u16 lengths[runs], then codes of 1, 2 or 4 bytes
+//   DELTA    differences, bit packed (counters)     i64 first, least difference, max, sum, then packed differences
+//   DICT     few distinct values                    u32 codes[entries], then packed indexes
+//   PATCHED  a frame for most, some stand far away  u32 offset, u16 places[items], codes[items] of 1, 2 or 4 bytes, then
+//                                                   packed codes - offset
+//   RAW32    float32                                f64 min, max, sum, then the values
+//   RAW64    float64                                as RAW32
+//   DICT64   few distinct values, no short decimals f64 min, max, sum, f64 entries, then packed indexes
+//            (quotients of small integers)
+// clang-format on
 //
 // With gaps, code 0 of FRAME, RUNS and PATCHED means NaN and the others count from 1; DELTA and DICT need a full
 // block. All numbers are little-endian. Statistics come from the header without decoding.

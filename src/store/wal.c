@@ -563,9 +563,9 @@ int wal_append(struct wal *wal, uint64_t epoch, struct slice record, struct wal_
     pthread_mutex_lock(&wal->lock);
     bool was_empty = wal->pending.count == 0;
     int rc = epoch == wal->epoch ? add_frame(wal, head, record, span) : ERR_BUSY;
-    if (rc == 0 && was_empty)
-        pthread_cond_signal(&wal->work);
     pthread_mutex_unlock(&wal->lock);
+    if (rc == 0 && was_empty) // behind the lock: the thread that wakes up does not wait for it
+        pthread_cond_signal(&wal->work);
     return rc;
 }
 
