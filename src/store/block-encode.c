@@ -244,13 +244,27 @@ static bool plan_within(const uint32_t *codes, size_t count, size_t item_bytes, 
     return w->width > 0;
 }
 
+// A look at every eighth code: where they are spread evenly, as noise is, no narrower window has almost all of them. Any window of half
+// the width lies within five eighths.
+static bool is_crowded(const uint32_t *codes, size_t count, unsigned width)
+{
+    size_t bins[8] = {0}, looked_at = 0, most = 0;
+    if (width < 3)
+        return true;
+    for (size_t i = 0; i < count; i += 8, looked_at++)
+        bins[codes[i] >> (width - 3)]++;
+    for (size_t i = 0; i + 5 <= ARRAY_LEN(bins); i++)
+        most = MAX(most, bins[i] + bins[i + 1] + bins[i + 2] + bins[i + 3] + bins[i + 4]);
+    return most * 16 >= looked_at * 13; // noise has 10 of 16 there
+}
+
 // A few values far away make all codes of a frame wide.
 static void plan_patches(const uint32_t *codes, size_t count, uint64_t largest, struct plan *best,
                          uint32_t *ret_offset)
 {
     struct window w = window_of(0, bits_for(largest));
     size_t item_bytes = PATCH_PLACE_BYTES + block_code_bytes(largest);
-    if (count < PATCH_MIN_VALUES || w.width == 0)
+    if (count < PATCH_MIN_VALUES || w.width == 0 || !is_crowded(codes, count, w.width))
         return;
     while (plan_within(codes, count, item_bytes, &w, best, ret_offset))
         ;
