@@ -30,8 +30,7 @@ struct fuzz_log {
     bool in_record;
     uint32_t number; // of the host
     struct fuzz_host hosts[FUZZ_NUMBERS];
-    int64_t oldest; // of the replay
-    uint64_t known, unknown, old;
+    uint64_t known, unknown;
     bool exact;      // false: damage, foreign bytes or numbers beyond FUZZ_NUMBERS
     bool all_finite; // as float32
 };
@@ -159,9 +158,7 @@ static inline void fuzz_count(struct fuzz_log *log, uint32_t series, int64_t ts)
 {
     bool known = log->number < FUZZ_NUMBERS && series < FUZZ_NUMBERS && log->hosts[log->number].usable &&
                  log->hosts[log->number].series[series].known;
-    if (ts < log->oldest)
-        log->old++;
-    else if (!known || !persist_is_time(ts))
+    if (!known || !persist_is_time(ts))
         log->unknown++;
     else
         log->known++;
@@ -222,12 +219,10 @@ static inline void fuzz_step(struct fuzz_log *log)
     }
 }
 
-// Writes the log. 'oldest': what the replay leaves out as expired is older.
-static inline void fuzz_write_log(struct fuzz_log *log, const char *directory, struct slice program,
-                                  int64_t oldest)
+// Writes the log.
+static inline void fuzz_write_log(struct fuzz_log *log, const char *directory, struct slice program)
 {
-    *log = (struct fuzz_log){
-        .directory = directory, .program = program, .oldest = oldest, .exact = true, .all_finite = true};
+    *log = (struct fuzz_log){.directory = directory, .program = program, .exact = true, .all_finite = true};
     wal_encoder_init(&log->encoder);
     buf_init(&log->segment, (size_t)64 << 20);
     fuzz_make_directory(directory, WAL_DIRECTORY_NAME);

@@ -113,6 +113,16 @@ static inline struct fuzz_store fuzz_open(const char *directory, int64_t retenti
     return x;
 }
 
+// Ends as a kill does: what is not in a snapshot stays in the log.
+static inline void fuzz_crash(struct fuzz_store *x)
+{
+    const struct io *io = x->persist->io;
+    persist_abandon(&x->persist);
+    mem_free((struct io_ops *)io->ops);
+    mem_free((struct io *)io);
+    store_free(&x->store);
+}
+
 static inline int fuzz_close(struct fuzz_store *x, struct error *err)
 {
     int rc = 0;

@@ -71,8 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     fuzz_scratch(scratch);
     char *a = file_join(scratch, "a"), *b = file_join(scratch, "b");
-    fuzz_write_log(&log, a, program, INT64_MIN);
-    fuzz_write_log(&log, b, program, INT64_MIN);
+    fuzz_write_log(&log, a, program);
+    fuzz_write_log(&log, b, program);
     ASSERT(wal_export(b, &result, NULL) == 0);
     ASSERT(!log.exact || (result.damaged_regions == 0 && result.torn_bytes == 0));
     check_files(b, &result);

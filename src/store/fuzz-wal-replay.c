@@ -40,8 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t retention_s = data[0] & 1 ? 86400 : 0;
     fuzz_scratch(scratch);
     char *directory = file_join(scratch, "store");
-    fuzz_write_log(&log, directory, slice_of((const char *)data + 1, size - 1),
-                   retention_s ? FUZZ_NOW - retention_s : INT64_MIN);
+    fuzz_write_log(&log, directory, slice_of((const char *)data + 1, size - 1));
     struct fuzz_store x = fuzz_open(directory, retention_s, data[0] & 2 ? CHECKPOINT_JSON : CHECKPOINT_BIN);
     ASSERT(x.persist);
     check_counts(&log, x.persist);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The log into hosts, at the start. A segment defines the numbers that its records use; numbers of another segment may come from
-// another process and mean nothing here. Samples older than the retention are left out, and so are those of metrics that are no
-// longer configured: both are counted.
+// another process and mean nothing here. Samples of metrics that are no longer configured are left out and counted. Those older than
+// the retention are not: a running job or the archive may need them, and what frees them later snapshots them first.
 #include "base/clock.h"
 #include "base/macros.h"
 #include "base/mem.h"
@@ -23,10 +23,9 @@ struct replay_host {
 struct replay {
     struct persist *p;
     uint64_t epoch;
-    int64_t oldest;
     struct replay_host *hosts; // by number
     uint32_t host_count;
-    uint64_t samples, old, unknown;
+    uint64_t samples, unknown;
 };
 
 #define HOSTS_MAX (UINT32_C(1) << 22)
@@ -107,10 +106,6 @@ static int take_samples(void *ctx, uint32_t number, uint32_t first, int64_t ts,
 {
     struct replay *r = ctx;
     struct replay_host *replay_host = find_host(r, number);
-    if (ts < r->oldest) {
-        r->old += count;
-        return 0;
-    }
     if (!persist_is_time(ts)) { // no batch has such a time
         r->unknown += count;
         return 0;
@@ -151,7 +146,7 @@ static int replay_record(void *ctx, uint64_t epoch, struct slice record, struct 
     return 0;
 }
 
-// Hosts that only have expired data leave nothing behind (MS-56).
+// Hosts without a sample leave nothing behind (MS-56).
 static void drop_empty(struct persist *p)
 {
     size_t count;
@@ -187,8 +182,7 @@ static void report_damage(struct persist *p)
 
 int persist_replay(struct persist *p, struct error *err)
 {
-    int64_t window_s = p->store->options.retention_s;
-    struct replay r = {.p = p, .oldest = window_s > 0 ? p->options.now_s - window_s : INT64_MIN};
+    struct replay r = {.p = p};
     struct mono_time begin = clock_mono();
     int rc = wal_replay(p->wal, replay_record, &r, err);
     forget_all(&r);
@@ -197,11 +191,9 @@ int persist_replay(struct persist *p, struct error *err)
     persist_count(&p->counters.replayed_samples, r.samples);
     persist_count(&p->counters.unknown_series, r.unknown);
     report_damage(p);
-    if (r.samples || r.old || r.unknown)
-        persist_report(p, LOG_LEVEL_INFO,
-                       "log replayed: samples=%llu expired=%llu of unknown series=%llu seconds=%.2f",
-                       (unsigned long long)r.samples, (unsigned long long)r.old,
-                       (unsigned long long)r.unknown, p->replay_s);
+    if (r.samples || r.unknown)
+        persist_report(p, LOG_LEVEL_INFO, "log replayed: samples=%llu of unknown series=%llu seconds=%.2f",
+                       (unsigned long long)r.samples, (unsigned long long)r.unknown, p->replay_s);
     if (r.unknown)
         persist_report(p, LOG_LEVEL_WARN,
                        "log: %llu samples belong to metrics that are not configured or to damaged records",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What was found with the fuzzers of checkpoint directories, or while they were written, each as a plain case.
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/testing.h"
 #include "codec/gzip.h"
@@ -295,6 +296,23 @@ static void test_damaged_segment_is_kept_beside_the_directory(void **state)
     mem_free(store);
 }
 
+// A running job or the archive may need them, and they were acknowledged: what frees them snapshots them first.
+static void test_replay_takes_what_is_older_than_the_retention(void **state)
+{
+    char line[128];
+    struct persist_stats stats;
+    struct fuzz_store x = fuzz_open(*state, 0, CHECKPOINT_JSON);
+    ignore_result(snprintf(line, sizeof(line), "n,cluster=c,hostname=h value=2 %lld\n",
+                           (long long)FUZZ_NOW - 90000) < 0);
+    send(x.store, line);
+    fuzz_crash(&x);
+    x = fuzz_open(*state, 86400, CHECKPOINT_JSON);
+    persist_stats(x.persist, &stats);
+    assert_int_equal(stats.replayed_samples, 1);
+    assert_int_equal(fuzz_close(&x, NULL), 0);
+    assert_int_equal(count_files(*state, ".json"), 1);
+}
+
 // ---- what the administrator is told ------------------------------------------------------------------------
 
 struct told {
@@ -405,6 +423,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_snapshot_with_an_odd_name_is_told_and_left_alone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_snapshot_that_cannot_be_read_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_replay_takes_what_is_older_than_the_retention, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_failed_commits_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_segment_is_kept_beside_the_directory, set_up, tear_down),
     };
