@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The log into hosts, at the start. A segment defines the numbers that its records use; numbers of another segment may come from
 // another process and mean nothing here. Samples of metrics that are no longer configured are left out and counted. Those older than
-// the retention are not: a running job or the archive may need them, and what frees them later snapshots them first.
+// the retention go through memory into snapshots, where running jobs and the archive find them.
 #include "base/clock.h"
 #include "base/macros.h"
 #include "base/mem.h"
@@ -25,7 +25,8 @@ struct replay {
     uint64_t epoch;
     struct replay_host *hosts; // by number
     uint32_t host_count;
-    uint64_t samples, unknown;
+    int64_t oldest; // of the retention
+    uint64_t samples, old, unknown;
 };
 
 #define HOSTS_MAX (UINT32_C(1) << 22)
@@ -124,6 +125,7 @@ static int take_samples(void *ctx, uint32_t number, uint32_t first, int64_t ts,
         if (host->dirty_epoch == 0)
             host->dirty_epoch = r->epoch;
         r->samples++;
+        r->old += ts < r->oldest;
     }
     return 0;
 }
@@ -144,6 +146,13 @@ static int replay_record(void *ctx, uint64_t epoch, struct slice record, struct 
                        why.text);
     (void)err;
     return 0;
+}
+
+// The retention holds from the start. Without a snapshot, of which is told, the data stay in memory for now.
+static void retire_old(struct persist *p, int64_t oldest)
+{
+    if (store_secure_before(p->store, oldest))
+        ignore_result(store_retain(p->store, oldest, NULL, NULL)); // a number for logs
 }
 
 // Hosts without a sample leave nothing behind (MS-56).
@@ -182,7 +191,8 @@ static void report_damage(struct persist *p)
 
 int persist_replay(struct persist *p, struct error *err)
 {
-    struct replay r = {.p = p};
+    int64_t window_s = p->store->options.retention_s;
+    struct replay r = {.p = p, .oldest = window_s > 0 ? p->options.now_s - window_s : INT64_MIN};
     struct mono_time begin = clock_mono();
     int rc = wal_replay(p->wal, replay_record, &r, err);
     forget_all(&r);
@@ -191,9 +201,14 @@ int persist_replay(struct persist *p, struct error *err)
     persist_count(&p->counters.replayed_samples, r.samples);
     persist_count(&p->counters.unknown_series, r.unknown);
     report_damage(p);
+    if (rc == 0 && r.old)
+        retire_old(p, r.oldest);
     if (r.samples || r.unknown)
-        persist_report(p, LOG_LEVEL_INFO, "log replayed: samples=%llu of unknown series=%llu seconds=%.2f",
-                       (unsigned long long)r.samples, (unsigned long long)r.unknown, p->replay_s);
+        persist_report(
+            p, LOG_LEVEL_INFO,
+            "log replayed: samples=%llu older than the retention=%llu of unknown series=%llu seconds=%.2f",
+            (unsigned long long)r.samples, (unsigned long long)r.old, (unsigned long long)r.unknown,
+            p->replay_s);
     if (r.unknown)
         persist_report(p, LOG_LEVEL_WARN,
                        "log: %llu samples belong to metrics that are not configured or to damaged records",

@@ -309,6 +309,11 @@ static void test_replay_takes_what_is_older_than_the_retention(void **state)
     x = fuzz_open(*state, 86400, CHECKPOINT_JSON);
     persist_stats(x.persist, &stats);
     assert_int_equal(stats.replayed_samples, 1);
+    assert_int_equal(count_files(*state, ".json"), 1); // at once: the retention holds from the start
+    struct host *host = store_find_host(x.store, SLICE_LITERAL("c"), SLICE_LITERAL("h"));
+    assert_non_null(host);
+    assert_int_equal(host->group_count, 0);
+    host_unref(host);
     assert_int_equal(fuzz_close(&x, NULL), 0);
     assert_int_equal(count_files(*state, ".json"), 1);
 }
